@@ -1,0 +1,266 @@
+// The shapes that plug in. Composition roots join them; no column imports another.
+
+import type { KeyObject } from 'node:crypto';
+import type { z } from 'zod';
+import type { RawConsent } from './consent.ts';
+import type { CapiStatus, DeliveryOutcome, Outcome, SettledOutcome } from './delivery.ts';
+import type { CollectedEvent, SourceName, Trust } from './event.ts';
+import type { Objection } from './policy.ts';
+import type { ReasonCode } from './reasons.ts';
+import type { RegionEvidence, RegionIndication } from './region.ts';
+
+/** Epoch milliseconds. */
+export type Clock = () => number;
+
+/** Makes ids: `uuid` for events, `bytes` for keys and salts (latin1). */
+export interface Ids {
+  uuid(): string;
+  bytes(count: number): string;
+  /** In [0, 1): jitter. */
+  random(): number;
+}
+
+// ---- Source: a way in
+
+/** A request, free of any framework. */
+export interface SourceRequest {
+  readonly trust: Trust;
+  readonly body: unknown;
+  readonly receivedMs: number;
+  /** The limit of events in a batch. */
+  readonly batchEvents: number;
+  readonly client: { readonly ip: string | null; readonly userAgent: string | null };
+}
+
+/** One event as a source read it, before anything was decided about it. */
+export interface SourceEvent {
+  readonly event: CollectedEvent;
+  readonly consent: RawConsent | null;
+  readonly visitorId: string | null;
+  readonly objections: readonly Objection[];
+  readonly indications: readonly RegionIndication[];
+}
+
+export interface Rejected {
+  readonly index: number;
+  readonly code: 'event_invalid';
+  readonly message: string;
+}
+
+export interface SourceResult {
+  readonly events: readonly SourceEvent[];
+  readonly rejected: readonly Rejected[];
+}
+
+export interface Source {
+  readonly name: SourceName;
+  /** @throws Problem when nothing of the body can be used */
+  parse(request: SourceRequest, ids: Ids): SourceResult;
+}
+
+// ---- Destination: a way out
+
+export interface Delivery {
+  readonly event: CollectedEvent;
+  readonly limitedDataUse: boolean;
+  /** Null for the first destination in the order. */
+  readonly capiStatus: CapiStatus | null;
+  /** An earlier attempt may have been recorded: the body must not change. */
+  readonly earlierUnknown: boolean;
+  /** The first attempt was marked so. */
+  readonly backfill: boolean;
+  readonly nowMs: number;
+}
+
+/** Outcome and what must be remembered for the next attempt. */
+export interface Sent {
+  readonly outcome: Outcome;
+  readonly backfill: boolean;
+}
+
+export interface OpenDestination {
+  /** How many deliveries one call of `send` may hold. */
+  readonly batchMax: number;
+  /** One outcome per delivery, in their order. Never throws for what the vendor or the network does. */
+  send(deliveries: readonly Delivery[], signal: AbortSignal): Promise<readonly Sent[]>;
+  close(): Promise<void>;
+}
+
+export interface DeliveryLimits {
+  readonly connections: number;
+  readonly connectTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  readonly totalTimeoutMs: number;
+}
+
+/** `S` are its settings below a site. */
+export interface Destination<S = unknown> {
+  readonly id: string;
+  readonly settings: z.ZodType<S>;
+  /** Events older than this are refused there; null = no limit. Milliseconds. */
+  readonly maxAgeMs: number | null;
+  /** Whether the destination has a name for an event. */
+  maps(eventName: string, settings: S): boolean;
+  /** How long a job may wait for the destinations before it, counted from acceptance. Milliseconds. */
+  waitMs(settings: S): number;
+  open(settings: S, limits: DeliveryLimits): OpenDestination;
+}
+
+// ---- Store, the accepting half
+
+/** What `accept` is given: plain values, so that it crosses threads. Bytes are latin1 strings. */
+export interface Candidate {
+  readonly site: string;
+  readonly source: SourceName;
+  readonly trust: Trust;
+  readonly name: string;
+  /** As it is sent onwards. */
+  readonly eventId: string;
+  /** As it is logged: a keyed hash where the id holds an `@`. */
+  readonly loggedEventId: string;
+  readonly timeMs: number;
+  readonly receivedMs: number;
+  readonly objections: readonly Objection[];
+  readonly region: RegionEvidence;
+  /** Canonical JSON of the evidence bundle. */
+  readonly evidence: string;
+  /** Packed subject references under the current epoch key. */
+  readonly subjectRefs: string;
+  /** `state_ref` of each visitor that the event names. */
+  readonly visitorRefs: readonly string[];
+  readonly lane: string;
+  /** Look-up keys, 8 bytes each. */
+  readonly eventKey: string;
+  readonly orderKey: string | null;
+  /** The payload, sealed and bound to site and `sealId`. */
+  readonly sealId: string;
+  readonly sealed: string;
+}
+
+export interface AcceptedVerdict {
+  readonly destination: string;
+  readonly verdict: 'permit' | 'drop';
+  readonly reason: ReasonCode;
+  readonly consentPermits: boolean;
+}
+
+export interface Accepted {
+  readonly duplicate: boolean;
+  readonly verdicts: readonly AcceptedVerdict[];
+}
+
+/** A visitor's new consent state. */
+export interface ConsentChange {
+  readonly site: string;
+  readonly receivedMs: number;
+  readonly region: RegionEvidence;
+  readonly evidence: string;
+  readonly subjectRefs: string;
+  /** `state_ref` and lane of each visitor that is named; empty = decided, kept nowhere. */
+  readonly visitors: readonly { readonly ref: string; readonly lane: string }[];
+}
+
+export interface ConsentChanged {
+  readonly verdicts: readonly AcceptedVerdict[];
+  /** Jobs. */
+  readonly cancelled: number;
+}
+
+export type AcceptRefusal = 'backlog' | 'disk' | 'failed' | 'stopping';
+
+export interface StoreHealth {
+  readonly ready: boolean;
+  readonly why: string | null;
+}
+
+export interface DeadLetter {
+  readonly id: number;
+  readonly site: string;
+  readonly destination: string;
+  readonly eventId: string;
+  readonly eventName: string;
+  readonly acceptedMs: number;
+  readonly attempts: number;
+  readonly code: string;
+}
+
+/** What the HTTP half sees of the store. */
+export interface Intake {
+  /**
+   * Decides and records a batch in one transaction, fsynced before it resolves.
+   * @throws Problem `unavailable` when nothing was accepted
+   */
+  accept(candidates: readonly Candidate[]): Promise<readonly Accepted[]>;
+  changeConsent(change: ConsentChange): Promise<ConsentChanged>;
+  health(): Promise<StoreHealth>;
+  /** Metrics of the store half in the Prometheus text format. */
+  metrics(): Promise<string>;
+  deadLetters(): Promise<readonly DeadLetter[]>;
+  /** @returns how many were queued anew */
+  retryDeadLetters(ids: readonly number[] | 'all'): Promise<number>;
+}
+
+// ---- Store, the delivering half
+
+/** A job that may be sent now. */
+export interface Claim {
+  readonly jobId: number;
+  readonly destination: string;
+  readonly site: string;
+  readonly eventSeq: number;
+  readonly decisionSeq: number;
+  readonly name: string;
+  readonly objections: readonly Objection[];
+  readonly region: RegionEvidence;
+  readonly evidence: string;
+  readonly visitorRefs: readonly string[];
+  readonly sealId: string;
+  readonly sealed: string;
+  readonly acceptedMs: number;
+  readonly timeMs: number;
+  readonly attempt: number;
+  readonly earlierUnknown: boolean;
+  readonly backfill: boolean;
+  readonly capiStatus: CapiStatus | null;
+  /** The committed entry that released it; its own decision for the first destination. */
+  readonly releasedSeq: number;
+}
+
+/** What an attempt came to, to be recorded. */
+export interface Settlement {
+  readonly claim: Claim;
+  readonly outcome: DeliveryOutcome;
+  readonly code: string | null;
+  readonly httpStatus: number | null;
+  readonly traceId: string | null;
+  /** The newest committed entry when the attempt began; null where none began. */
+  readonly startedSeq: number | null;
+  readonly unknown: boolean;
+  readonly backfill: boolean;
+  /** For `retrying`. */
+  readonly dueMs: number | null;
+}
+
+/** What the dispatcher sees of the store. */
+export interface Outbox {
+  /** Heads of lanes that are due, at most `limit`, oldest first, without those in flight. Releases by time are committed first. */
+  claim(destination: string, limit: number, inFlight: ReadonlySet<number>, nowMs: number): readonly Claim[];
+  /** When the next job of this destination comes due, epoch milliseconds; null = none is known. */
+  nextDueMs(destination: string): number | null;
+  /** The look before the send: withdrawn since when, erased, by the newest committed state. */
+  look(claim: Claim): { readonly withdrawnMs: number | null; readonly erased: boolean };
+  /** Recorded with the next commit; resolves when that is on disk. */
+  settle(settlement: Settlement): Promise<void>;
+  /** A job of a paused destination: it waits, without an attempt. */
+  park(claim: Claim): void;
+  /** Parked jobs of a site's destination come due again. */
+  unpark(destination: string, site: string): void;
+  newestSeq(): number;
+}
+
+export type Settled = { readonly [D in SettledOutcome]: number };
+
+/** Keys that change with time and live wrapped in the database. */
+export interface EpochKeys {
+  readonly current: KeyObject;
+}
