@@ -11,8 +11,8 @@ import { hash } from 'node:crypto';
 const LEAF_VERSION = 1;
 const NO_VALUE = 0xffff;
 
-/** One field of an entry: text, whole number (signed 64 bit), bytes as they are, or no value. */
-export type LedgerValue = string | number | Uint8Array | null;
+/** One field: text, whole number (signed 64 bit), bytes as they are, or no value. */
+type LedgerValue = string | number | Uint8Array | null;
 
 /** The kinds of entry. Their numbers are part of the format. */
 export const ENTRY_KINDS = {
@@ -34,7 +34,56 @@ export const ENTRY_KINDS = {
 
 export type EntryKind = keyof typeof ENTRY_KINDS;
 
-/** The fields of an entry, in the order of the leaf. The order is part of the format: only the end may grow. */
+/** One entry of the log, every dictionary number resolved. Bytes are bytes. */
+export interface LogEntry {
+  readonly chain: string;
+  readonly seq: number;
+  /** A number of ENTRY_KINDS. */
+  readonly kind: number;
+  readonly at_ms: number;
+  readonly site: string | null;
+  readonly source: string | null;
+  readonly trust: string | null;
+  readonly event_id: string | null;
+  readonly event_name: string | null;
+  /** `seq` of the first decision of the same event: what all entries of one event share. */
+  readonly event_seq: number | null;
+  readonly destination: string | null;
+  readonly verdict: string | null;
+  readonly reason: string | null;
+  readonly region: string | null;
+  readonly region_basis: string | null;
+  readonly country: string | null;
+  readonly policy: string | null;
+  /** `tcf=granted;onetrust=denied:category.denied`: see core/decision-text. */
+  readonly signals: string | null;
+  readonly purposes_required: number | null;
+  readonly purposes_granted: number | null;
+  /** Bits of core/decision-text. */
+  readonly facts: number | null;
+  readonly withdrawn_ms: number | null;
+  readonly evidence: number | null;
+  readonly evidence_commit: Uint8Array | null;
+  readonly subject_commit: Uint8Array | null;
+  readonly event_key: Uint8Array | null;
+  readonly order_key: Uint8Array | null;
+  /** The chain of the decision that a delivery follows from. */
+  readonly decision_chain: string | null;
+  readonly decision_seq: number | null;
+  readonly outcome: string | null;
+  readonly attempt: number | null;
+  readonly http_status: number | null;
+  readonly code: string | null;
+  readonly trace_id: string | null;
+  readonly started_seq: number | null;
+  readonly capi_status: string | null;
+  /** JSON, for the kinds that have no fields of their own. */
+  readonly detail: string | null;
+}
+
+export type EntryField = keyof LogEntry;
+
+/** The fields in the order of the leaf. The order is part of the format: only the end may grow. */
 export const ENTRY_FIELDS = [
   'chain',
   'seq',
@@ -58,6 +107,7 @@ export const ENTRY_FIELDS = [
   'purposes_granted',
   'facts',
   'withdrawn_ms',
+  'evidence',
   'evidence_commit',
   'subject_commit',
   'event_key',
@@ -72,10 +122,44 @@ export const ENTRY_FIELDS = [
   'started_seq',
   'capi_status',
   'detail',
-] as const;
+] as const satisfies readonly EntryField[];
 
-export type EntryField = (typeof ENTRY_FIELDS)[number];
-export type LedgerEntry = { readonly [F in EntryField]: LedgerValue };
+/** An entry without a value anywhere but where it stands in its chain. */
+export const EMPTY_ENTRY: Omit<LogEntry, 'chain' | 'seq' | 'kind' | 'at_ms'> = {
+  site: null,
+  source: null,
+  trust: null,
+  event_id: null,
+  event_name: null,
+  event_seq: null,
+  destination: null,
+  verdict: null,
+  reason: null,
+  region: null,
+  region_basis: null,
+  country: null,
+  policy: null,
+  signals: null,
+  purposes_required: null,
+  purposes_granted: null,
+  facts: null,
+  withdrawn_ms: null,
+  evidence: null,
+  evidence_commit: null,
+  subject_commit: null,
+  event_key: null,
+  order_key: null,
+  decision_chain: null,
+  decision_seq: null,
+  outcome: null,
+  attempt: null,
+  http_status: null,
+  code: null,
+  trace_id: null,
+  started_seq: null,
+  capi_status: null,
+  detail: null,
+};
 
 // One-shot hashing to a latin1 string costs less than half of a digest Buffer.
 const slab = Buffer.allocUnsafe(64 * 1024);
@@ -84,7 +168,7 @@ const slab = Buffer.allocUnsafe(64 * 1024);
  * The leaf hash of an entry, 32 bytes.
  * @throws RangeError for a field of 65,535 bytes or more
  */
-export function leafHash(entry: LedgerEntry): Buffer {
+export function leafHash(entry: LogEntry): Buffer {
   slab[0] = 0x00;
   slab[1] = LEAF_VERSION;
   let at = 2;

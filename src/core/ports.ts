@@ -2,8 +2,8 @@
 
 import type { KeyObject } from 'node:crypto';
 import type { z } from 'zod';
-import type { RawConsent } from './consent.ts';
-import type { CapiStatus, DeliveryOutcome, Outcome, SettledOutcome } from './delivery.ts';
+import type { EvidenceBundle, RawConsent } from './consent.ts';
+import type { CapiStatus, DeliveryOutcome, Outcome } from './delivery.ts';
 import type { CollectedEvent, SourceName, Trust } from './event.ts';
 import type { Objection } from './policy.ts';
 import type { ReasonCode } from './reasons.ts';
@@ -166,8 +166,6 @@ export interface ConsentChanged {
   readonly cancelled: number;
 }
 
-export type AcceptRefusal = 'backlog' | 'disk' | 'failed' | 'stopping';
-
 export interface StoreHealth {
   readonly ready: boolean;
   readonly why: string | null;
@@ -202,17 +200,17 @@ export interface Intake {
 
 // ---- Store, the delivering half
 
-/** A job that may be sent now. */
+/** A job that may be sent now; it is in flight until it is settled, postponed or parked. */
 export interface Claim {
   readonly jobId: number;
   readonly destination: string;
   readonly site: string;
   readonly eventSeq: number;
   readonly decisionSeq: number;
-  readonly name: string;
-  readonly objections: readonly Objection[];
+  readonly eventName: string;
   readonly region: RegionEvidence;
-  readonly evidence: string;
+  readonly evidence: EvidenceBundle;
+  /** `state_ref` of each visitor that the event names, latin1. */
   readonly visitorRefs: readonly string[];
   readonly sealId: string;
   readonly sealed: string;
@@ -221,8 +219,9 @@ export interface Claim {
   readonly attempt: number;
   readonly earlierUnknown: boolean;
   readonly backfill: boolean;
+  /** How the destination before it ended; null for the first in the order. */
   readonly capiStatus: CapiStatus | null;
-  /** The committed entry that released it; its own decision for the first destination. */
+  /** The committed entry that released it; its own decision where it waited for nobody. */
   readonly releasedSeq: number;
 }
 
@@ -230,6 +229,8 @@ export interface Claim {
 export interface Settlement {
   readonly claim: Claim;
   readonly outcome: DeliveryOutcome;
+  /** For `retrying`: wait until `dueMs`, or stay parked with a paused destination. */
+  readonly parked: boolean;
   readonly code: string | null;
   readonly httpStatus: number | null;
   readonly traceId: string | null;
@@ -237,28 +238,30 @@ export interface Settlement {
   readonly startedSeq: number | null;
   readonly unknown: boolean;
   readonly backfill: boolean;
-  /** For `retrying`. */
+  /** For `retrying`, epoch milliseconds. */
   readonly dueMs: number | null;
 }
 
-/** What the dispatcher sees of the store. */
+/** What the dispatcher sees of the store. What is written is on disk when its promise resolves. */
 export interface Outbox {
-  /** Heads of lanes that are due, at most `limit`, oldest first, without those in flight. Releases by time are committed first. */
-  claim(destination: string, limit: number, inFlight: ReadonlySet<number>, nowMs: number): readonly Claim[];
-  /** When the next job of this destination comes due, epoch milliseconds; null = none is known. */
+  /** Heads of lanes that are due and not in flight, oldest first, at most `limit`; none while the log cannot be written. */
+  claim(destination: string, limit: number): readonly Claim[];
+  /** When the next job that is not due yet comes due, epoch milliseconds; null = there is none. */
   nextDueMs(destination: string): number | null;
-  /** The look before the send: withdrawn since when, erased, by the newest committed state. */
+  /** The look before the send, in the newest committed state. */
   look(claim: Claim): { readonly withdrawnMs: number | null; readonly erased: boolean };
-  /** Recorded with the next commit; resolves when that is on disk. */
   settle(settlement: Settlement): Promise<void>;
-  /** A job of a paused destination: it waits, without an attempt. */
+  /** The job is due later, without an attempt. */
+  postpone(claim: Claim, dueMs: number): void;
+  /** The job of a paused destination waits, without an attempt. */
   park(claim: Claim): void;
-  /** Parked jobs of a site's destination come due again. */
-  unpark(destination: string, site: string): void;
+  /** Parked jobs of a site's destination come due again, oldest first, at most `limit`. */
+  unpark(destination: string, site: string, limit: number): void;
+  /** Sites with parked jobs at this destination. */
+  parkedSites(destination: string): readonly string[];
+  /** The newest committed entry. */
   newestSeq(): number;
 }
-
-export type Settled = { readonly [D in SettledOutcome]: number };
 
 /** Keys that change with time and live wrapped in the database. */
 export interface EpochKeys {
