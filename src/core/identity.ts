@@ -51,9 +51,8 @@ export function normaliseEmail(email: string): string {
 
 /** A keyed hash of several texts, cut to `bytes`, as a latin1 string (the cheap form of bytes between threads). */
 export function keyedHash(key: KeyObject, bytes: number, ...parts: readonly string[]): string {
-  const hmac = createHmac('sha256', key);
-  for (const part of parts) hmac.update(`${part.length}:${part}`, 'utf8');
-  return hmac.digest('binary').slice(0, bytes);
+  const text = parts.map((part) => `${part.length}:${part}`).join('');
+  return createHmac('sha256', key).update(text, 'utf8').digest('binary').slice(0, bytes);
 }
 
 /** The kinds of id by which a person may be named, strongest first for the lane. */

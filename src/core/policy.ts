@@ -43,6 +43,8 @@ export interface Decision {
   readonly destination: string;
   readonly verdict: 'permit' | 'drop';
   readonly reason: ReasonCode;
+  /** What the consent alone comes to, whatever else forbids the event. */
+  readonly consentReason: ReasonCode;
   readonly region: Region;
   /** Each signal that was asked, in the registry's order. */
   readonly signals: readonly { readonly name: SignalName; readonly verdict: SignalVerdict }[];
@@ -81,6 +83,7 @@ export function createDecide(registry: readonly ConsentSignal[]): Decide {
       destination: facts.destination,
       verdict: permitted && !facts.paused ? 'permit' : 'drop',
       reason,
+      consentReason: consent.reason,
       region: regionClass,
       signals: consent.signals,
       purposes: consent.purposes,
@@ -108,6 +111,8 @@ interface Judgement {
   readonly limitedDataUse: boolean;
 }
 
+// A destination that the policy leaves out takes no grant from any signal; an opt-out forbids it all the same.
+const UNLISTED: DestinationPolicy = { optOut: 'drop', events: '*' };
 const NO_PURPOSES: PurposeBits = { required: 0, granted: 0 };
 
 function judgeConsent(
@@ -118,8 +123,11 @@ function judgeConsent(
   facts: Facts,
   note?: (note: RuleNote) => void,
 ): Judgement {
-  const wanted = policy.destinations[facts.destination] ?? null;
-  const signals = wanted === null ? [] : readSignals(registry, bundle, { region, policy, facts, wanted, note });
+  const listed = policy.destinations[facts.destination];
+  const wanted = listed ?? UNLISTED;
+  const signals = readSignals(registry, bundle, { region, policy, facts, wanted, note }).filter(
+    ({ verdict }) => listed !== undefined || verdict.result === 'denied',
+  );
   const purposes = signals.find(({ verdict }) => verdict.purposes !== undefined)?.verdict.purposes ?? NO_PURPOSES;
   const verdicts = signals.map(({ verdict }) => verdict);
   const { reason, limitedDataUse } =
@@ -167,11 +175,15 @@ function judgeOne(
     rules: reading.policy.consent,
     region: reading.region,
     atMs: reading.facts.atMs,
-    // Its own carrier first; a companion that only another carrier brought is still of the same event.
-    evidenceOf: (name) => evidence[name] ?? bundle.find((other) => other[name] !== undefined)?.[name],
+    evidenceOf: (name) => evidence[name] ?? findCompanion(bundle, signal.name, name),
     ...(reading.note ? { note: reading.note } : {}),
   };
   return signal.judge(own, ask);
+}
+
+// A companion that came by itself is of the same event; one that stands beside another reading of the signal is that one's.
+function findCompanion(bundle: EvidenceBundle, of: SignalName, name: SignalName): Evidence[SignalName] {
+  return bundle.find((other) => other[of] === undefined && other[name] !== undefined)?.[name];
 }
 
 const WEIGHT = { denied: 2, granted: 1, none: 0 } as const;
@@ -180,6 +192,7 @@ const WEIGHT = { denied: 2, granted: 1, none: 0 } as const;
 function stricter(a: SignalVerdict, b: SignalVerdict): SignalVerdict {
   if (WEIGHT[a.result] !== WEIGHT[b.result]) return WEIGHT[a.result] > WEIGHT[b.result] ? a : b;
   if (a.result === 'granted' && b.result === 'granted') return (a.time?.ms ?? 0) <= (b.time?.ms ?? 0) ? a : b;
+  if (a.result === 'none' && b.result === 'none') return telling(a.code) <= telling(b.code) ? a : b;
   return a;
 }
 
@@ -201,6 +214,12 @@ const TELLING: readonly ReasonCode[] = [
   'consent.malformed',
 ];
 
+/** The place of a code in that order; what is not in it tells nothing. */
+function telling(code: ReasonCode): number {
+  const at = TELLING.indexOf(code);
+  return at < 0 ? TELLING.length : at;
+}
+
 function judgeRegulated(verdicts: readonly SignalVerdict[], facts: Facts): Reasoned {
   for (const verdict of verdicts) if (verdict.result === 'denied') return because(verdict.code);
   const grants = verdicts.filter((verdict) => verdict.result === 'granted' && verdict.sufficient);
@@ -209,14 +228,14 @@ function judgeRegulated(verdicts: readonly SignalVerdict[], facts: Facts): Reaso
   return because(TELLING.find((code) => none.has(code)) ?? 'consent.absent');
 }
 
-function judgeElsewhere(verdicts: readonly SignalVerdict[], wanted: DestinationPolicy | null, facts: Facts): Reasoned {
+function judgeElsewhere(verdicts: readonly SignalVerdict[], wanted: DestinationPolicy, facts: Facts): Reasoned {
   const denials = verdicts.flatMap((verdict) => (verdict.result === 'denied' ? [verdict.code] : []));
   const refusal = denials.find((code) => !code.startsWith('optout.'));
   if (refusal !== undefined) return because(refusal);
   const grants = verdicts.filter((verdict) => verdict.result === 'granted');
   if (!isRevived(grants, facts)) return because('consent.withdrawn');
   const [optOut] = denials;
-  if (optOut !== undefined && wanted?.optOut !== 'limited_data_use') return because(optOut);
+  if (optOut !== undefined && wanted.optOut !== 'limited_data_use') return because(optOut);
   const reason = grants.some((grant) => grant.result === 'granted' && grant.sufficient)
     ? 'consent.granted'
     : 'consent.not_required';

@@ -129,6 +129,8 @@ export interface Candidate {
   /** `state_ref` of each visitor that the event names. */
   readonly visitorRefs: readonly string[];
   readonly lane: string;
+  /** The one of `visitorRefs` whose lane it is; null where the lane is another person's. */
+  readonly laneVisitor: string | null;
   /** Look-up keys, 8 bytes each. */
   readonly eventKey: string;
   readonly orderKey: string | null;
