@@ -30,8 +30,12 @@ const DELETABLE = [
 
 const OUTBOX = [
   `CREATE TABLE outbox_event (
-     event_seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, visitor BLOB, also BLOB, seal_id BLOB NOT NULL, sealed BLOB NOT NULL) STRICT`,
-  `CREATE INDEX outbox_event_also ON outbox_event (also) WHERE also IS NOT NULL`,
+     event_seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, visitor BLOB, others INTEGER NOT NULL, seal_id BLOB NOT NULL,
+     sealed BLOB NOT NULL) STRICT`,
+  // Visitors that an event names beside the one whose lane it is in: few, and found by name when one withdraws.
+  `CREATE TABLE outbox_visitor (
+     ref BLOB NOT NULL, event_seq INTEGER NOT NULL, PRIMARY KEY (ref, event_seq)) STRICT, WITHOUT ROWID`,
+  `CREATE INDEX outbox_visitor_event ON outbox_visitor (event_seq)`,
   // id = event_seq * 8 + the destination's place, so that a lane's order is the order of ids and an event's jobs are neighbours.
   `CREATE TABLE job (
      id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, site INTEGER NOT NULL, lane BLOB NOT NULL, state INTEGER NOT NULL,

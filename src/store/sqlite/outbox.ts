@@ -1,0 +1,203 @@
+// The delivering half of the store: claims heads of lanes, records what attempts came to, releases who waited too long.
+
+import type { CapiStatus } from '../../core/delivery.ts';
+import type { Claim, Outbox, Settlement } from '../../core/ports.ts';
+import type { RegionBasis } from '../../core/region.ts';
+import { endJob, eventSeqOf } from './cancel.ts';
+import type { Committer } from './committer.ts';
+import type { StoreContext } from './context.ts';
+import { JOB_FLAGS, JOB_STATES, type JobRow } from './jobs.ts';
+
+interface ClaimRow {
+  readonly time_ms: number;
+  readonly visitor: Buffer | null;
+  readonly others: number;
+  readonly seal_id: Buffer;
+  readonly sealed: Buffer;
+  readonly event_name: string;
+  readonly country: string | null;
+  readonly region_basis: number;
+  readonly evidence: number | null;
+  readonly at_ms: number;
+}
+
+export interface OutboxOptions {
+  readonly committer: Committer;
+  /** What was queued before this start waits its time anew, epoch milliseconds. */
+  readonly startedMs: number;
+}
+
+/** Opens the delivering half over the store's parts. */
+export function openOutbox(store: StoreContext, { committer, startedMs }: OutboxOptions): Outbox {
+  const read = store.db.prepare(
+    `SELECT e.time_ms, e.visitor, e.others, e.seal_id, e.sealed, d.event_name, d.country, d.region_basis, d.evidence, d.at_ms
+     FROM outbox_event e JOIN log_entry d ON d.seq = ? WHERE e.event_seq = ?`,
+  );
+  const moving = new Set<number>();
+
+  /** Enqueues a change of one job that is no attempt. */
+  const change = (id: number, run: (job: JobRow) => void, urgency: 'urgent' | 'patient' = 'urgent') => {
+    moving.add(id);
+    committer.enqueue(
+      {
+        weight: 0,
+        mustKeep: true,
+        run() {
+          const job = store.jobs.get(id);
+          if (job !== undefined) run(job);
+        },
+        done() {
+          moving.delete(id);
+          store.inFlight.delete(id);
+        },
+        failed() {
+          moving.delete(id);
+        },
+      },
+      urgency,
+    );
+  };
+
+  const release = (id: number) =>
+    change(id, (job) => {
+      if (job.state !== JOB_STATES.waiting) return;
+      const atMs = store.clock();
+      const seq = store.entries.append('release', atMs, {
+        event_seq: eventSeqOf(job),
+        decision_seq: job.decision_seq,
+        destination: store.entries.text(job.destination),
+        capi_status: 'deferred',
+      });
+      const status = store.entries.number('capi_status', 'deferred');
+      store.jobs.update(job, { state: JOB_STATES.due, due_ms: atMs, capi_status: status, released_seq: seq });
+    });
+
+  /** A waiting head whose time is over: released, or given its time anew after a start. */
+  const endWait = (job: JobRow) => {
+    const anewMs = startedMs + waitMsOf(store, job);
+    if (store.clock() >= anewMs) release(job.id);
+    else change(job.id, (row) => row.state === JOB_STATES.waiting && store.jobs.update(row, { due_ms: anewMs }));
+  };
+
+  const toClaim = (job: JobRow): Claim => {
+    const row = read.get(job.decision_seq, eventSeqOf(job)) as ClaimRow | undefined;
+    if (row === undefined) throw new Error('a job has no event');
+    return {
+      jobId: job.id,
+      destination: store.entries.text(job.destination),
+      site: store.entries.text(job.site),
+      eventSeq: eventSeqOf(job),
+      decisionSeq: job.decision_seq,
+      eventName: row.event_name,
+      region: { country: row.country, basis: store.entries.text(row.region_basis) as RegionBasis },
+      evidence: store.evidence.read(row.evidence),
+      visitorRefs: [
+        ...(row.visitor === null ? [] : [row.visitor.toString('latin1')]),
+        ...(row.others === 0 ? [] : store.events.others(eventSeqOf(job))),
+      ],
+      sealId: row.seal_id.toString('latin1'),
+      sealed: row.sealed.toString('latin1'),
+      acceptedMs: row.at_ms,
+      timeMs: row.time_ms,
+      attempt: job.attempt,
+      earlierUnknown: (job.flags & JOB_FLAGS.unknown) !== 0,
+      backfill: (job.flags & JOB_FLAGS.backfill) !== 0,
+      capiStatus: job.capi_status === null ? null : (store.entries.text(job.capi_status) as CapiStatus),
+      releasedSeq: job.released_seq ?? job.decision_seq,
+    };
+  };
+
+  return {
+    claim(destination, limit) {
+      if (committer.failure() !== null || limit <= 0) return [];
+      const number = store.entries.number('destination', destination);
+      const heads = store.jobs.heads(number, store.clock(), limit + store.inFlight.size + moving.size);
+      const claims: Claim[] = [];
+      for (const job of heads) {
+        if (claims.length >= limit) break;
+        if (store.inFlight.has(job.id) || moving.has(job.id)) continue;
+        if (job.state === JOB_STATES.waiting) endWait(job);
+        else {
+          store.inFlight.add(job.id);
+          claims.push(toClaim(job));
+        }
+      }
+      return claims;
+    },
+    nextDueMs: (destination) => store.jobs.nextDueMs(store.entries.number('destination', destination), store.clock()),
+    look: (claim) => ({ withdrawnMs: store.states.withdrawnMs(claim.visitorRefs, claim.destination), erased: false }),
+    settle: (settlement) => settle(store, committer, settlement),
+    postpone: (claim, dueMs) => change(claim.jobId, (job) => store.jobs.update(job, { due_ms: dueMs }), 'patient'),
+    park: (claim) => change(claim.jobId, (job) => store.jobs.update(job, { state: JOB_STATES.paused }), 'patient'),
+    unpark(destination, site, limit) {
+      const numbers = [store.entries.number('destination', destination), store.entries.number('site', site)] as const;
+      for (const parked of store.jobs.parked(...numbers, limit)) {
+        change(parked.id, (job) => {
+          if (job.state !== JOB_STATES.paused) return;
+          const state = job.attempt === 0 ? JOB_STATES.due : JOB_STATES.retrying;
+          store.jobs.update(job, { state, due_ms: store.clock() });
+        });
+      }
+    },
+    parkedSites: (destination) =>
+      store.jobs.parkedSites(store.entries.number('destination', destination)).map((site) => store.entries.text(site)),
+    newestSeq: () => store.entries.newestSeq(),
+  };
+}
+
+function waitMsOf(store: StoreContext, job: JobRow): number {
+  const destination = store.entries.text(job.destination);
+  const site = store.sites.get(store.entries.text(job.site));
+  return site?.destinations.find(({ id }) => id === destination)?.waitMs ?? 0;
+}
+
+function settle(store: StoreContext, committer: Committer, settlement: Settlement): Promise<void> {
+  const releases = settlement.outcome !== 'retrying' && store.jobs.waiter({ id: settlement.claim.jobId }) !== undefined;
+  return new Promise((resolve, reject) => {
+    committer.enqueue(
+      {
+        weight: 1,
+        mustKeep: true,
+        run: () => record(store, settlement),
+        done() {
+          store.inFlight.delete(settlement.claim.jobId);
+          resolve();
+        },
+        failed: reject,
+      },
+      // Somebody waits for this commit; a final one may ride along with the next.
+      releases ? 'urgent' : 'patient',
+    );
+  });
+}
+
+function record(store: StoreContext, settlement: Settlement): void {
+  const { claim, outcome, startedSeq } = settlement;
+  const atMs = store.clock();
+  const attempt = claim.attempt + (startedSeq === null ? 0 : 1);
+  const seq = store.entries.append('delivery', atMs, {
+    event_seq: claim.eventSeq,
+    decision_seq: claim.decisionSeq,
+    destination: claim.destination,
+    outcome,
+    attempt,
+    http_status: settlement.httpStatus,
+    code: settlement.code,
+    trace_id: settlement.traceId,
+    started_seq: startedSeq,
+    capi_status: claim.capiStatus,
+  });
+  const job = store.jobs.get(claim.jobId);
+  if (job === undefined) return;
+  if (outcome !== 'retrying') {
+    endJob(store, { ...job, attempt }, { outcome, seq, atMs, code: settlement.code });
+    return;
+  }
+  const flags = (settlement.unknown ? JOB_FLAGS.unknown : 0) | (settlement.backfill ? JOB_FLAGS.backfill : 0);
+  store.jobs.update(job, {
+    state: settlement.parked ? JOB_STATES.paused : JOB_STATES.retrying,
+    due_ms: settlement.dueMs ?? atMs,
+    attempt,
+    flags: (job.flags & JOB_FLAGS.unknown) | flags,
+  });
+}

@@ -1,0 +1,148 @@
+// Opens the parts of a store over one database, and records the start.
+
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import type Database from 'better-sqlite3';
+import type { Keys } from '../../core/identity.ts';
+import { canonicalPolicy } from '../../core/policy-file.ts';
+import type { Ids, Outbox } from '../../core/ports.ts';
+import { seal, unseal } from '../../core/seal.ts';
+import { type Committer, createCommitter } from './committer.ts';
+import { openConsentStates } from './consent-state.ts';
+import type { StoreContext, StoreOptions } from './context.ts';
+import { type DeadLetters, openDeadLetters } from './dead-letters.ts';
+import { openEntries } from './entries.ts';
+import { openEvidence } from './evidence.ts';
+import { openJobs } from './jobs.ts';
+import { openLookups } from './lookups.ts';
+import { openOutbox } from './outbox.ts';
+import { openOutboxEvents } from './outbox-events.ts';
+import { rebuildLookups } from './rebuild.ts';
+
+/** Events in one transaction at most. */
+const MAX_EVENTS = 500;
+/** How long a settlement that nobody waits for may wait for company. */
+const PATIENCE_MS = 10;
+const RETRY_MS = 250;
+const SEEN_WINDOW_MS = 7 * 86_400_000;
+
+export interface Parts {
+  readonly context: StoreContext;
+  readonly committer: Committer;
+  readonly outbox: Outbox;
+  readonly letters: DeadLetters;
+  readonly epochKey: KeyObject;
+}
+
+/** Opens everything over a database that is ours alone. */
+export function openParts(db: Database.Database, options: StoreOptions): Parts {
+  const { keys, clock, ids, decide, sites } = options;
+  const startedMs = clock();
+  const bytes = (count: number) => ids.bytes(count);
+  const entries = openEntries(db, () => ids.uuid());
+  const lookups = openLookups(`${options.file.replace(/\.db$/, '')}-lookup.db`, entries.chain);
+  const epoch = openEpochKey(db, keys, ids, startedMs);
+  const context: StoreContext = {
+    db,
+    entries,
+    lookups,
+    evidence: openEvidence(db, bytes),
+    states: openConsentStates(db, keys.seal, bytes),
+    jobs: openJobs(db),
+    events: openOutboxEvents(db),
+    sites,
+    decide,
+    clock,
+    ids,
+    epoch: epoch.id,
+    inFlight: new Set(),
+  };
+  rebuildLookups({
+    db,
+    lookups,
+    dictionary: entries,
+    sinceMs: startedMs - SEEN_WINDOW_MS,
+    placeOf: placesOf(options.destinations),
+  });
+  const committer = createCommitter({
+    db,
+    participants: [
+      {
+        sealing: () => entries.sealBatch(),
+        committed: () => entries.committed(),
+        rolledBack: () => entries.rolledBack(),
+      },
+      { committed: () => undefined, rolledBack: () => context.evidence.rolledBack() },
+      context.jobs,
+      lookups,
+    ],
+    nowMs: clock,
+    maxWeight: MAX_EVENTS,
+    patienceMs: PATIENCE_MS,
+    retryMs: RETRY_MS,
+    onBroken: options.onBroken,
+  });
+  recordStart(context, committer, options);
+  return {
+    context,
+    committer,
+    outbox: openOutbox(context, { committer, startedMs }),
+    letters: openDeadLetters(context),
+    epochKey: epoch.key,
+  };
+}
+
+function placesOf(destinations: readonly string[]): (destination: string) => number | null {
+  return (destination) => {
+    const place = destinations.indexOf(destination);
+    return place < 0 ? null : place;
+  };
+}
+
+function openEpochKey(db: Database.Database, keys: Keys, ids: Ids, nowMs: number): { id: number; key: KeyObject } {
+  const row = db.prepare('SELECT id, wrapped FROM epoch_key ORDER BY id DESC LIMIT 1').get() as
+    | { id: number; wrapped: Buffer }
+    | undefined;
+  if (row !== undefined) {
+    const raw = unseal(keys.wrap, row.wrapped.toString('latin1'), `epoch ${row.id}`);
+    return { id: row.id, key: createSecretKey(Buffer.from(raw, 'latin1')) };
+  }
+  const raw = ids.bytes(32);
+  const wrapped = seal(keys.wrap, raw, 'epoch 1', ids.bytes(12));
+  db.prepare('INSERT INTO epoch_key (id, from_ms, wrapped) VALUES (1, ?, ?)').run(
+    nowMs,
+    Buffer.from(wrapped, 'latin1'),
+  );
+  return { id: 1, key: createSecretKey(Buffer.from(raw, 'latin1')) };
+}
+
+/** The first entries of a start: policies that the log does not know yet, and the start itself. */
+function recordStart({ db, entries, sites, clock }: StoreContext, committer: Committer, options: StoreOptions): void {
+  const known = db.prepare('SELECT 1 FROM policy WHERE ref = ?');
+  const publish = db.prepare('INSERT INTO policy (ref, content) VALUES (?, ?)');
+  const last = db.prepare('SELECT kind FROM log_entry WHERE kind IN (5, 6) ORDER BY seq DESC LIMIT 1').pluck().get();
+  committer.enqueue(
+    {
+      weight: 0,
+      mustKeep: true,
+      run() {
+        // Numbers that reading needs are made here, where a transaction is open.
+        for (const id of options.destinations) entries.number('destination', id);
+        for (const [id, { policy }] of sites) {
+          entries.number('site', id);
+          if (known.get(policy.ref) !== undefined) continue;
+          publish.run(policy.ref, canonicalPolicy(policy));
+          entries.append('policy_publish', clock(), { policy: policy.ref });
+        }
+        const detail = JSON.stringify({
+          ...options.about,
+          after: last === 5 ? 'unclean stop' : last === 6 ? 'stop' : 'nothing',
+        });
+        entries.append('start', clock(), { detail });
+      },
+      done: () => undefined,
+      failed: options.onBroken,
+    },
+    'urgent',
+  );
+  committer.flushNow();
+}
