@@ -35,6 +35,7 @@ export function createPauses(options: PauseOptions): Pauses {
   const { outbox, clock, events } = options;
   const pauses = new Map<string, Pause>();
   const throttledUntil = new Map<string, number>();
+  let isStopped = false;
   const keyOf = (destination: string, site: string) => `${destination} ${site}`;
 
   const pause = (destination: string, site: string, probe: Pause['probe']): void => {
@@ -62,7 +63,7 @@ export function createPauses(options: PauseOptions): Pauses {
     if (outbox.parkedSites(destination).includes(site)) {
       // The rest follows when this slice is committed; a thousand jobs are sent before that matters.
       setTimeout(() => {
-        if (!pauses.has(keyOf(destination, site))) unparkAll(destination, site);
+        if (!isStopped && !pauses.has(keyOf(destination, site))) unparkAll(destination, site);
       }, 50).unref();
     }
   };
@@ -99,6 +100,7 @@ export function createPauses(options: PauseOptions): Pauses {
       else if (found.probe === claim.jobId) found.probe = 'next';
     },
     stop() {
+      isStopped = true;
       for (const { timer } of pauses.values()) clearInterval(timer);
     },
   };

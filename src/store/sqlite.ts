@@ -23,8 +23,6 @@ import { JOB_STRIDE, type JobStateName } from './sqlite/jobs.ts';
 import { takeLock } from './sqlite/lock.ts';
 import { openParts, type Parts } from './sqlite/parts.ts';
 
-export type { DestinationRules, SiteRules, StoreOptions } from './sqlite/context.ts';
-
 export interface Store {
   /** @throws Problem `unavailable`: nothing was accepted */
   accept(candidates: readonly Candidate[]): Promise<readonly Accepted[]>;

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { deriveKeys } from '../../src/core/identity.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { describeStore } from './contract.ts';
 import { type StoreWorld, storeWorld } from './world.ts';
@@ -68,6 +69,13 @@ describe('SQLite: its files', () => {
     );
     db.close();
     await expect(world.open()).rejects.toThrow(/newer Sluice/);
+  });
+
+  test('a key file of another installation is refused', async () => {
+    await world.open();
+    world.close();
+    const keys = deriveKeys(Buffer.alloc(32, 7));
+    await expect(world.open({ keys })).rejects.toThrow(/key file is not the one/);
   });
 
   test('a database of another program is refused', async () => {

@@ -2,9 +2,10 @@
 
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type Database from 'better-sqlite3';
+import { CannotRun } from '../../core/errors.ts';
 import type { Keys } from '../../core/identity.ts';
 import { canonicalPolicy } from '../../core/policy-file.ts';
-import type { Ids, Outbox } from '../../core/ports.ts';
+import type { Outbox } from '../../core/ports.ts';
 import { seal, unseal } from '../../core/seal.ts';
 import { type Committer, createCommitter } from './committer.ts';
 import { openConsentStates } from './consent-state.ts';
@@ -33,54 +34,22 @@ export interface Parts {
   readonly epochKey: KeyObject;
 }
 
-/** Opens everything over a database that is ours alone. */
+/**
+ * Opens everything over a database that is ours alone.
+ * @throws CannotRun when the key file is not the one that the database was made with
+ */
 export function openParts(db: Database.Database, options: StoreOptions): Parts {
-  const { keys, clock, ids, decide, sites } = options;
-  const startedMs = clock();
-  const bytes = (count: number) => ids.bytes(count);
-  const entries = openEntries(db, () => ids.uuid());
-  const lookups = openLookups(`${options.file.replace(/\.db$/, '')}-lookup.db`, entries.chain);
-  const epoch = openEpochKey(db, keys, ids, startedMs);
-  const context: StoreContext = {
-    db,
-    entries,
-    lookups,
-    evidence: openEvidence(db, bytes),
-    states: openConsentStates(db, keys.seal, bytes),
-    jobs: openJobs(db),
-    events: openOutboxEvents(db),
-    sites,
-    decide,
-    clock,
-    ids,
-    epoch: epoch.id,
-    inFlight: new Set(),
-  };
+  const startedMs = options.clock();
+  const epoch = openEpochKey(db, options, startedMs);
+  const context = openContext(db, options, epoch.id);
   rebuildLookups({
     db,
-    lookups,
-    dictionary: entries,
+    lookups: context.lookups,
+    dictionary: context.entries,
     sinceMs: startedMs - SEEN_WINDOW_MS,
     placeOf: placesOf(options.destinations),
   });
-  const committer = createCommitter({
-    db,
-    participants: [
-      {
-        sealing: () => entries.sealBatch(),
-        committed: () => entries.committed(),
-        rolledBack: () => entries.rolledBack(),
-      },
-      { committed: () => undefined, rolledBack: () => context.evidence.rolledBack() },
-      context.jobs,
-      lookups,
-    ],
-    nowMs: clock,
-    maxWeight: MAX_EVENTS,
-    patienceMs: PATIENCE_MS,
-    retryMs: RETRY_MS,
-    onBroken: options.onBroken,
-  });
+  const committer = startCommitter(context, options);
   recordStart(context, committer, options);
   return {
     context,
@@ -91,6 +60,48 @@ export function openParts(db: Database.Database, options: StoreOptions): Parts {
   };
 }
 
+function openContext(db: Database.Database, options: StoreOptions, epoch: number): StoreContext {
+  const { keys, clock, ids, decide, sites } = options;
+  const bytes = (count: number) => ids.bytes(count);
+  const entries = openEntries(db, () => ids.uuid());
+  return {
+    db,
+    entries,
+    lookups: openLookups(`${options.file.replace(/\.db$/, '')}-lookup.db`, entries.chain),
+    evidence: openEvidence(db, bytes),
+    states: openConsentStates(db, keys.seal, bytes),
+    jobs: openJobs(db),
+    events: openOutboxEvents(db),
+    sites,
+    decide,
+    clock,
+    ids,
+    epoch,
+    inFlight: new Set(),
+  };
+}
+
+function startCommitter({ db, entries, evidence, jobs, lookups }: StoreContext, options: StoreOptions): Committer {
+  return createCommitter({
+    db,
+    participants: [
+      {
+        sealing: () => entries.sealBatch(),
+        committed: () => entries.committed(),
+        rolledBack: () => entries.rolledBack(),
+      },
+      { committed: () => undefined, rolledBack: () => evidence.rolledBack() },
+      jobs,
+      lookups,
+    ],
+    nowMs: options.clock,
+    maxWeight: MAX_EVENTS,
+    patienceMs: PATIENCE_MS,
+    retryMs: RETRY_MS,
+    onBroken: options.onBroken,
+  });
+}
+
 function placesOf(destinations: readonly string[]): (destination: string) => number | null {
   return (destination) => {
     const place = destinations.indexOf(destination);
@@ -98,14 +109,18 @@ function placesOf(destinations: readonly string[]): (destination: string) => num
   };
 }
 
-function openEpochKey(db: Database.Database, keys: Keys, ids: Ids, nowMs: number): { id: number; key: KeyObject } {
-  const row = db.prepare('SELECT id, wrapped FROM epoch_key ORDER BY id DESC LIMIT 1').get() as
-    | { id: number; wrapped: Buffer }
-    | undefined;
-  if (row !== undefined) {
-    const raw = unseal(keys.wrap, row.wrapped.toString('latin1'), `epoch ${row.id}`);
-    return { id: row.id, key: createSecretKey(Buffer.from(raw, 'latin1')) };
-  }
+interface EpochRow {
+  readonly id: number;
+  readonly wrapped: Buffer;
+}
+
+function openEpochKey(
+  db: Database.Database,
+  { keys, ids }: StoreOptions,
+  nowMs: number,
+): { id: number; key: KeyObject } {
+  const row = db.prepare('SELECT id, wrapped FROM epoch_key ORDER BY id DESC LIMIT 1').get() as EpochRow | undefined;
+  if (row !== undefined) return { id: row.id, key: unwrap(keys, row) };
   const raw = ids.bytes(32);
   const wrapped = seal(keys.wrap, raw, 'epoch 1', ids.bytes(12));
   db.prepare('INSERT INTO epoch_key (id, from_ms, wrapped) VALUES (1, ?, ?)').run(
@@ -113,6 +128,17 @@ function openEpochKey(db: Database.Database, keys: Keys, ids: Ids, nowMs: number
     Buffer.from(wrapped, 'latin1'),
   );
   return { id: 1, key: createSecretKey(Buffer.from(raw, 'latin1')) };
+}
+
+function unwrap(keys: Keys, { id, wrapped }: EpochRow): KeyObject {
+  try {
+    return createSecretKey(Buffer.from(unseal(keys.wrap, wrapped.toString('latin1'), `epoch ${id}`), 'latin1'));
+  } catch (cause) {
+    throw new CannotRun(
+      'the key file is not the one that this database was made with: put the right one in its place',
+      { cause },
+    );
+  }
 }
 
 /** The first entries of a start: policies that the log does not know yet, and the start itself. */
