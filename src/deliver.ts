@@ -2,6 +2,7 @@
 // thread's entry and its composition root. Whatever is opened here is released in reverse.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { databaseFile } from './config/database-file.ts';
 import { configHash } from './config/hash.ts';
 import { processEnvironment, readConfig } from './config.ts';
 import { signals } from './consent/index.ts';
@@ -36,11 +37,6 @@ export interface DeliveryOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly onBroken: (error: unknown) => void;
-}
-
-/** The file of an SQLite store. */
-export function databaseFile(config: Config): string {
-  return config.store.url.slice('sqlite:'.length);
 }
 
 /**

@@ -3,6 +3,7 @@
 import { createHash, createSecretKey, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { databaseFile } from './config/database-file.ts';
 import { locateConfig, processEnvironment, readConfig } from './config.ts';
 import { carriersOf } from './consent/carriers.ts';
 import { collectEvidence, countryHints } from './consent/index.ts';
@@ -10,7 +11,7 @@ import { CannotRun } from './core/errors.ts';
 import { deriveKeys, type Keys } from './core/identity.ts';
 import type { Clock, Ids, Intake } from './core/ports.ts';
 import type { Config } from './core/settings.ts';
-import { databaseFile, type ThreadData } from './deliver.ts';
+import type { ThreadData } from './deliver.ts';
 import { destinations } from './destinations/index.ts';
 import { createCollectApp } from './http/app.ts';
 import { controlSocketPath, createControlApp, listenOnSocket } from './http/control.ts';

@@ -1,0 +1,128 @@
+// `sluice check-config`: every mistake of the configuration at once, and what it comes to when there is none.
+
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { ConfigError } from '../config/mistake.ts';
+import { loadConfig } from '../config.ts';
+import { CannotRun } from '../core/errors.ts';
+import type { Config, Listener, Site } from '../core/settings.ts';
+import { destinations } from '../destinations/index.ts';
+import type { CommandIo } from './io.ts';
+
+const EXAMPLE = `
+Examples:
+  sluice check-config --config /etc/sluice/sluice.yaml
+  SLUICE_LOG__LEVEL=debug sluice check-config --json`;
+
+/** Adds the command to the program. */
+export function registerCheckConfig(program: Command, io: CommandIo): void {
+  program
+    .command('check-config')
+    .description('read the configuration and name every mistake: file, line, key and the nearest right key')
+    .option('--config <file>', 'the configuration file (default: SLUICE_CONFIG, else the packaged one)')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', EXAMPLE)
+    .action((_own, command: Command) => checkConfig(options.parse(command.optsWithGlobals()), io));
+}
+
+const options = z.object({ config: z.string().optional(), json: z.boolean().optional() });
+
+function checkConfig({ config: file, json = false }: z.infer<typeof options>, io: CommandIo): void {
+  try {
+    const config = loadConfig(file, { env: io.env, destinations });
+    report(config, io, json ? 'json' : 'text');
+    io.exit(0);
+  } catch (error) {
+    if (!(error instanceof CannotRun)) throw error;
+    const mistakes = error instanceof ConfigError ? error.mistakes : [];
+    if (json) io.stdout(`${JSON.stringify({ ok: false, error: error.message, mistakes }, null, 2)}\n`);
+    else io.stderr(`${error.message}\n${mistakes.length > 0 ? `${count(mistakes.length, 'mistake')}\n` : ''}`);
+    io.exit(2);
+  }
+}
+
+function report(config: Config, io: CommandIo, form: 'text' | 'json'): void {
+  const hints = hintsOf(config);
+  if (form === 'json') {
+    const sites = config.sites.map(describeSite);
+    io.stdout(
+      `${JSON.stringify({ ok: true, file: config.file, listen: listenersOf(config), sites, hints }, null, 2)}\n`,
+    );
+    return;
+  }
+  for (const hint of hints) io.stderr(`hint: ${hint}\n`);
+  const listeners = Object.entries(listenersOf(config)).map(([name, place]) => `${name} ${place}`);
+  const sites = config.sites.map((site) => `  ${siteLine(describeSite(site))}`);
+  io.stdout([`${config.file} is good`, `  listeners: ${listeners.join(', ')}`, ...sites, ''].join('\n'));
+}
+
+function listenersOf({ listen }: Config): Readonly<Record<string, string>> {
+  const place = ({ host, port }: Listener) => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return { collect: place(listen.collect), console: place(listen.console), ops: place(listen.ops) };
+}
+
+interface SiteSummary {
+  readonly id: string;
+  readonly origins: number;
+  readonly policy: string;
+  readonly purchases: string;
+  readonly destinations: readonly string[];
+}
+
+function describeSite({ id, origins, policy, purchases, destinations: configured }: Site): SiteSummary {
+  return { id, origins: origins.length, policy: policy.ref, purchases, destinations: [...configured.keys()] };
+}
+
+function siteLine({ id, origins, policy, purchases, destinations: configured }: SiteSummary): string {
+  const ways = configured.length === 0 ? 'no destination' : configured.join(' then ');
+  return `site ${id}: ${count(origins, 'origin')}, policy ${policy}, purchases from ${purchases}, ${ways}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/** What is allowed and perhaps not meant. */
+function hintsOf(config: Config): readonly string[] {
+  const { listen, region } = config;
+  const unheard = region.header !== null && listen.trustedProxies.length === 0;
+  return [
+    ...(unheard
+      ? [`region.header ${region.header} is honoured only from listen.trustedProxies, and that is empty`]
+      : []),
+    ...config.sites.flatMap((site) => siteHints(site).map((hint) => `site ${site.id}: ${hint}`)),
+  ];
+}
+
+function siteHints(site: Site): readonly string[] {
+  const { destinations: configured, origins, serverTokens } = site;
+  const silent =
+    configured.size === 0 ? ['no destination is configured: events are decided and logged, nothing is sent'] : [];
+  const closed = origins.length + serverTokens.length === 0;
+  const deaf = closed ? ['neither origins nor serverTokens are set: no browser and no server can send events'] : [];
+  const lonely =
+    configured.has('klaviyo') && !configured.has('meta')
+      ? ['klaviyo is configured without meta: capi_status will always be skipped']
+      : [];
+  return [...silent, ...deaf, ...lonely, ...testCodeHints(site), ...vendorHints(site)];
+}
+
+const withTestCode = z.looseObject({ testEventCode: z.string() });
+
+function testCodeHints({ destinations: configured }: Site): readonly string[] {
+  return [...configured]
+    .filter(([, settings]) => withTestCode.safeParse(settings).success)
+    .map(([id]) => `${id}.testEventCode is set: every event is sent as a test event`);
+}
+
+// Contract section 4: without Google's Additional Consent nothing says that this vendor was shown to the visitor.
+function vendorHints({ policy, destinations: configured }: Site): readonly string[] {
+  return [...configured.keys()].flatMap((id) => {
+    const evidence = policy.destinations[id]?.tcf?.vendorEvidence ?? [];
+    if (evidence.length === 0) return [];
+    return [
+      `with TCF, ${id} needs ${evidence.join(' or ')} (policy ${policy.id}). A banner that runs TCF without Google's ` +
+        'Additional Consent brings neither: its visitors are dropped with vendor.not_disclosed',
+    ];
+  });
+}
