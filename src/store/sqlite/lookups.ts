@@ -41,13 +41,29 @@ export interface Lookups {
 /** Opens the second file beside the database; a damaged or foreign one is made anew (it is rebuilt from the log). */
 export function openLookups(file: string, logId: string): Lookups {
   const db = openFile(file, logId);
-  const days = openDays(db);
+  let days = openDays(db);
   const setWatermark = db.prepare('UPDATE watermark SET seq = ?');
   const tail = new Map<string, Seen>();
   const queue: Seen[] = [];
   let noted: Seen[] = [];
   let pending = new Map<string, number>();
   let watermark = Number(db.prepare('SELECT seq FROM watermark').pluck().get());
+
+  const writeAll = db.transaction((slice: readonly Seen[], through: number) => {
+    days.write(slice);
+    setWatermark.run(through);
+  });
+  // A full disk is no reason to stop: the keys stay in memory and in the log until there is room.
+  const writeSlice = (slice: readonly Seen[], through: number): boolean => {
+    try {
+      writeAll(slice, through);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError)) throw error;
+      days = openDays(db);
+      return false;
+    }
+  };
 
   return {
     mask(key, nowMs) {
@@ -71,16 +87,15 @@ export function openLookups(file: string, logId: string): Lookups {
       pending = new Map();
     },
     fill() {
-      const slice = queue.splice(0, SLICE);
+      const slice = queue.slice(0, SLICE);
       const last = slice.at(-1);
       if (last === undefined) return false;
       // The watermark stays behind the first entry that has a key left in memory.
-      const next = queue[0];
-      watermark = next === undefined ? last.seq : Math.min(last.seq, next.seq - 1);
-      db.transaction(() => {
-        days.write(slice);
-        setWatermark.run(watermark);
-      })();
+      const next = queue[SLICE];
+      const through = next === undefined ? last.seq : Math.min(last.seq, next.seq - 1);
+      if (!writeSlice(slice, through)) return false;
+      queue.splice(0, SLICE);
+      watermark = through;
       for (const seen of slice) if (tail.get(seen.key) === seen) tail.delete(seen.key);
       return queue.length > 0;
     },
