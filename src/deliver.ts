@@ -15,7 +15,8 @@ import { createDeliveryMetrics, type DeliveryMetrics } from './delivery-metrics.
 import { destinations } from './destinations/index.ts';
 import { openKeys } from './keys.ts';
 import { createLog, type Log } from './log.ts';
-import { createDispatcher, type DispatchEvents, type Dispatcher, type Outlet } from './pipeline/dispatch.ts';
+import type { Outlet } from './pipeline/attempt.ts';
+import { createDispatcher, type DispatchEvents, type Dispatcher } from './pipeline/dispatch.ts';
 import type { SiteRules } from './store/sqlite/context.ts';
 import { openSqliteStore, type Store } from './store/sqlite.ts';
 import { createIds, systemClock } from './system.ts';
@@ -67,6 +68,7 @@ export async function startDelivery(options: DeliveryOptions): Promise<DeliveryH
     outbox: store.outbox,
     destinations: order,
     outlet: (destination, site) => outlets.get(`${destination} ${site}`) ?? null,
+    batching: (destination) => batchingOf(outlets, destination),
     unseal: (claim) => JSON.parse(unseal(options.keys.seal, claim.sealed, payloadBinding(claim.site, claim.sealId))),
     decide,
     clock,
@@ -126,6 +128,14 @@ function openOutlets(config: Config): ReadonlyMap<string, Outlet> {
     }
   }
   return outlets;
+}
+
+function batchingOf(outlets: ReadonlyMap<string, Outlet>, destination: string): { max: number; lingerMs: number } {
+  const own = [...outlets].filter(([key]) => key.startsWith(`${destination} `)).map(([, outlet]) => outlet.open);
+  return {
+    max: Math.max(1, ...own.map(({ batchMax }) => batchMax)),
+    lingerMs: Math.max(0, ...own.map(({ lingerMs }) => lingerMs ?? 0)),
+  };
 }
 
 function outletOf(of: { config: Config; site: Site; destination: Destination; open: OpenDestination }): Outlet {

@@ -81,7 +81,12 @@ export interface Sent {
 export interface OpenDestination {
   /** How many deliveries one call of `send` may hold. */
   readonly batchMax: number;
-  /** One outcome per delivery, in their order. Never throws for what the vendor or the network does. */
+  /** How long what is due may wait for company; 0 or absent = not at all. Milliseconds. */
+  readonly lingerMs?: number;
+  /**
+   * One outcome per delivery, in their order. Never throws for what the vendor or the network does. Several that are refused
+   * were refused as one: the caller splits them and asks again.
+   */
   send(deliveries: readonly Delivery[], signal: AbortSignal): Promise<readonly Sent[]>;
   close(): Promise<void>;
 }
@@ -225,6 +230,20 @@ export interface Claim {
   readonly capiStatus: CapiStatus | null;
   /** The committed entry that released it; its own decision where it waited for nobody. */
   readonly releasedSeq: number;
+  /** Destination and person; latin1. */
+  readonly lane: string;
+  /** In how large a company it may be sent after a company failed; null = any. */
+  readonly batchCap: number | null;
+}
+
+/** Consecutive jobs of one lane, in their order; the first is the lane's head. */
+export type LaneRun = readonly Claim[];
+
+export interface ClaimLimit {
+  /** Jobs at most. */
+  readonly jobs: number;
+  /** Jobs of one lane at most: more than one only where they leave in one request. */
+  readonly runLength: number;
 }
 
 /** What an attempt came to, to be recorded. */
@@ -242,12 +261,17 @@ export interface Settlement {
   readonly backfill: boolean;
   /** For `retrying`, epoch milliseconds. */
   readonly dueMs: number | null;
+  readonly batchCap: number | null;
+  /** For `retrying`: tried again at once by who holds the claim; it stays in flight. */
+  readonly kept: boolean;
 }
 
 /** What the dispatcher sees of the store. What is written is on disk when its promise resolves. */
 export interface Outbox {
-  /** Heads of lanes that are due and not in flight, oldest first, at most `limit`; none while the log cannot be written. */
-  claim(destination: string, limit: number): readonly Claim[];
+  /** Lanes whose head is due and not in flight, oldest first; none while the log cannot be written. */
+  claim(destination: string, limit: ClaimLimit): readonly LaneRun[];
+  /** Gives a claim back as it was. */
+  unclaim(claim: Claim): void;
   /** When the next job that is not due yet comes due, epoch milliseconds; null = there is none. */
   nextDueMs(destination: string): number | null;
   /** The look before the send, in the newest committed state. */

@@ -42,27 +42,32 @@ interface Send {
 type Answer = (send: Send, signal: AbortSignal) => Outcome | Promise<Outcome>;
 
 /** A dispatcher whose destinations answer as the test says, and whose every recorded outcome can be waited for. */
-function dispatchWorld(world: StoreWorld, store: Store, change: { policy?: Policy } = {}) {
+function dispatchWorld(world: StoreWorld, store: Store, change: { policy?: Policy; batchMax?: number } = {}) {
   const sends: Send[] = [];
+  const requests: string[][] = [];
   const outcomes: string[] = [];
   const reports: string[] = [];
   const failures: unknown[] = [];
   const waiters: (() => void)[] = [];
   let answer: Answer = () => ACCEPTED;
   const opened = (destination: string): OpenDestination => ({
-    batchMax: 1,
+    batchMax: destination === 'meta' ? (change.batchMax ?? 1) : 1,
     close: async () => undefined,
-    send: async ([delivery], signal) => {
-      if (delivery === undefined) return [];
-      const send = { destination, eventId: delivery.event.eventId, delivery };
-      sends.push(send);
-      return [{ outcome: await answer(send, signal), backfill: false }];
+    send: async (deliveries, signal) => {
+      requests.push(deliveries.map(({ event }) => event.eventId));
+      const own = deliveries.map((delivery) => ({ destination, eventId: delivery.event.eventId, delivery }));
+      sends.push(...own);
+      const outcomes = await Promise.all(own.map((send) => answer(send, signal)));
+      // As Meta does: one bad event and the whole request is refused.
+      const worst = outcomes.find(({ kind }) => kind !== 'accepted');
+      return outcomes.map((outcome) => ({ outcome: worst ?? outcome, backfill: false }));
     },
   });
   const outlets = new Map(['meta', 'klaviyo'].map((id) => [id, opened(id)]));
   const dispatcher: Dispatcher = createDispatcher({
     outbox: store.outbox,
     destinations: ['meta', 'klaviyo'],
+    batching: (destination) => ({ max: destination === 'meta' ? (change.batchMax ?? 1) : 1, lingerMs: 0 }),
     outlet: (destination) => {
       const open = outlets.get(destination);
       const retry = { scheduleMs: [1000], maxRetryAfterMs: 60_000, giveUpAfterMs: 3_600_000 };
@@ -99,6 +104,7 @@ function dispatchWorld(world: StoreWorld, store: Store, change: { policy?: Polic
   store.onCommit(() => dispatcher.wake());
   return {
     sends,
+    requests,
     outcomes,
     reports,
     failures,
@@ -326,7 +332,69 @@ describe('what holds a destination back', () => {
     await begun;
     await stop(run.dispatcher);
     const reopened = await world.reopen();
-    expect(reopened.outbox.claim('meta', 1)).toMatchObject([{ attempt: 0 }]);
+    expect(reopened.outbox.claim('meta', { jobs: 1, runLength: 1 }).flat()).toMatchObject([{ attempt: 0 }]);
+  });
+});
+
+describe('events that are due together', () => {
+  const events = Array.from({ length: 20 }, (_, i) => `e${i}`);
+  const atMeta = (run: ReturnType<typeof dispatchWorld>) =>
+    run.sends.filter(({ destination }) => destination === 'meta');
+
+  test('leave in one request, a lane in its order within it', async () => {
+    const run = dispatchWorld(world, store, { batchMax: 100 });
+    await store.accept(events.map((event, i) => world.candidate({ event, visitor: `v${i % 3}` })));
+    await run.recorded(40);
+    expect(run.requests[0]).toHaveLength(20);
+    for (const lane of [0, 1, 2]) {
+      const own = (run.requests[0] ?? []).filter((id) => Number(id.slice(1)) % 3 === lane);
+      expect(own).toEqual(events.filter((_, i) => i % 3 === lane));
+    }
+    await stop(run.dispatcher);
+  });
+
+  test('a refused company is divided until the culprit stands alone, and only it is refused', async () => {
+    const run = dispatchWorld(world, store, { batchMax: 100 });
+    run.answer(({ destination, eventId }) => (destination === 'meta' && eventId === 'e13' ? REFUSED : ACCEPTED));
+    await store.accept(events.map((event, i) => world.candidate({ event, visitor: `v${i}` })));
+    await until(() => run.outcomes.filter((one) => one === 'klaviyo accepted').length === 20, store);
+    expect(run.outcomes.filter((one) => one === 'meta accepted')).toHaveLength(19);
+    expect(run.outcomes.filter((one) => one === 'meta refused')).toHaveLength(1);
+    expect(atMeta(run).filter(({ eventId }) => eventId === 'e13').length).toBeLessThanOrEqual(6);
+    expect(store.deadLetters()).toMatchObject([{ eventId: 'e13', destination: 'meta' }]);
+    await stop(run.dispatcher);
+  });
+
+  test('one that makes its company fail for a while ends up alone, and holds up no other lane', async () => {
+    const run = dispatchWorld(world, store, { batchMax: 100 });
+    run.answer(({ destination, eventId }) => (destination === 'meta' && eventId === 'e7' ? TRANSIENT : ACCEPTED));
+    await store.accept(events.map((event, i) => world.candidate({ event, visitor: `v${i}` })));
+    for (let round = 0; round < 8; round += 1) {
+      const before = run.outcomes.length;
+      await run.recorded(before + 1);
+      run.pass(1000);
+    }
+    await until(() => run.outcomes.filter((one) => one === 'meta accepted').length === 19, store);
+    expect(run.requests.filter((request) => request.includes('e7')).at(-1)).toEqual(['e7']);
+    await stop(run.dispatcher);
+  });
+
+  test('a lane does not pass what has to be tried again', async () => {
+    const run = dispatchWorld(world, store, { batchMax: 100 });
+    run.answer(({ destination, delivery }) => {
+      if (destination !== 'meta') return ACCEPTED;
+      return delivery.event.eventId === 'e0' && run.requests.length === 1 ? TRANSIENT : ACCEPTED;
+    });
+    await store.accept(events.slice(0, 4).map((event) => world.candidate({ event, visitor: 'anna' })));
+    await until(() => run.outcomes.filter((one) => one === 'meta retrying').length === 4, store);
+    run.pass(1000);
+    await until(() => run.outcomes.filter((one) => one === 'klaviyo accepted').length === 4, store);
+    const later = run.requests
+      .slice(1)
+      .flat()
+      .filter((id, i, all) => all.indexOf(id) === i);
+    expect(later).toEqual(['e0', 'e1', 'e2', 'e3']);
+    await stop(run.dispatcher);
   });
 });
 

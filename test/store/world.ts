@@ -142,6 +142,8 @@ export function storeWorld(open: OpenStore) {
         unknown: false,
         backfill: false,
         dueMs: null,
+        batchCap: null,
+        kept: false,
         ...change,
       };
     },

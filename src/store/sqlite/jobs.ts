@@ -9,6 +9,8 @@ export const STATE_NAMES: readonly JobStateName[] = ['due', 'waiting', 'retrying
 
 /** An earlier attempt may have been recorded by the vendor; the first attempt went out as backfill. */
 export const JOB_FLAGS = { unknown: 1, backfill: 2 } as const;
+/** Above the flags: in how large a company the job may be sent; 0 = any. */
+export const BATCH_CAP_UNIT = 4;
 
 /** Jobs of one event are neighbours: event_seq * 8 + place. */
 export const JOB_STRIDE = 8;
@@ -54,6 +56,8 @@ export interface Jobs extends JobCounts {
   /** The job of the same event that waits for this one. */
   waiter(job: Pick<JobRow, 'id'>): JobRow | undefined;
   heads(destination: number, untilMs: number, limit: number): readonly JobRow[];
+  /** The jobs that follow one in its lane. */
+  followers(job: JobRow, limit: number): readonly JobRow[];
   nextDueMs(destination: number, afterMs: number): number | null;
   parked(destination: number, site: number, limit: number): readonly JobRow[];
   parkedSites(destination: number): readonly number[];
@@ -139,6 +143,7 @@ export function openJobs(db: Database.Database): Jobs {
     },
     waiter: (job) => rowOf(sql.waiter.get(job.id, (Math.floor(job.id / JOB_STRIDE) + 1) * JOB_STRIDE)),
     heads: (destination, untilMs, limit) => rowsOf(sql.heads.all(destination, untilMs, limit)),
+    followers: (job, limit) => rowsOf(sql.followers.all(job.destination, job.lane, job.id, limit)),
     nextDueMs(destination, afterMs) {
       const due = sql.nextDue.get(destination, afterMs);
       return typeof due === 'number' ? due : null;
@@ -171,6 +176,9 @@ function prepare(db: Database.Database) {
     waiter: db.prepare('SELECT * FROM job WHERE id > ? AND id < ? AND state = 1 ORDER BY id LIMIT 1'),
     heads: db.prepare(
       'SELECT * FROM job WHERE destination = ? AND head = 1 AND state < 3 AND due_ms <= ? ORDER BY due_ms, id LIMIT ?',
+    ),
+    followers: db.prepare(
+      'SELECT * FROM job WHERE destination = ? AND lane = ? AND id > ? AND state <> 4 ORDER BY id LIMIT ?',
     ),
     nextDue: db
       .prepare(

@@ -6,7 +6,7 @@ import type { RegionBasis } from '../../core/region.ts';
 import { endJob, eventSeqOf } from './cancel.ts';
 import type { Committer } from './committer.ts';
 import type { StoreContext } from './context.ts';
-import { JOB_FLAGS, JOB_STATES, type JobRow } from './jobs.ts';
+import { BATCH_CAP_UNIT, JOB_FLAGS, JOB_STATES, type JobRow } from './jobs.ts';
 
 interface ClaimRow {
   readonly time_ms: number;
@@ -104,26 +104,45 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
       backfill: (job.flags & JOB_FLAGS.backfill) !== 0,
       capiStatus: job.capi_status === null ? null : (store.entries.text(job.capi_status) as CapiStatus),
       releasedSeq: job.released_seq ?? job.decision_seq,
+      lane: job.lane.toString('latin1'),
+      batchCap: capOf(job),
     };
   };
 
+  const isBusy = (job: JobRow) => store.inFlight.has(job.id) || moving.has(job.id);
+
+  /** A head and what may leave in one request with it: the next of its lane, as long as they are due too. */
+  const runOf = (head: JobRow, length: number): readonly JobRow[] => {
+    if (length <= 1) return [head];
+    const nowMs = store.clock();
+    const followers = store.jobs.followers(head, length - 1);
+    const isReady = (job: JobRow) =>
+      (job.state === JOB_STATES.due || job.state === JOB_STATES.retrying) && job.due_ms <= nowMs && !isBusy(job);
+    const end = followers.findIndex((job) => !isReady(job));
+    return [head, ...(end < 0 ? followers : followers.slice(0, end))];
+  };
+
   return {
-    claim(destination, limit) {
-      if (committer.failure() !== null || limit <= 0) return [];
+    claim(destination, { jobs, runLength }) {
+      if (committer.failure() !== null || jobs <= 0) return [];
       const number = store.entries.number('destination', destination);
-      const heads = store.jobs.heads(number, store.clock(), limit + store.inFlight.size + moving.size);
-      const claims: Claim[] = [];
-      for (const job of heads) {
-        if (claims.length >= limit) break;
-        if (store.inFlight.has(job.id) || moving.has(job.id)) continue;
-        if (job.state === JOB_STATES.waiting) endWait(job);
+      const heads = store.jobs.heads(number, store.clock(), jobs + store.inFlight.size + moving.size);
+      const runs: Claim[][] = [];
+      let left = jobs;
+      for (const head of heads) {
+        if (left <= 0) break;
+        if (isBusy(head)) continue;
+        if (head.state === JOB_STATES.waiting) endWait(head);
         else {
-          store.inFlight.add(job.id);
-          claims.push(toClaim(job));
+          const run = runOf(head, Math.min(left, runLength, capOf(head) ?? runLength));
+          for (const job of run) store.inFlight.add(job.id);
+          runs.push(run.map(toClaim));
+          left -= run.length;
         }
       }
-      return claims;
+      return runs;
     },
+    unclaim: (claim) => store.inFlight.delete(claim.jobId),
     nextDueMs: (destination) => store.jobs.nextDueMs(store.entries.number('destination', destination), store.clock()),
     look: (claim) => ({ withdrawnMs: store.states.withdrawnMs(claim.visitorRefs, claim.destination), erased: false }),
     settle: (settlement) => settle(store, committer, settlement),
@@ -145,6 +164,11 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
   };
 }
 
+function capOf(job: JobRow): number | null {
+  const cap = Math.floor(job.flags / BATCH_CAP_UNIT);
+  return cap === 0 ? null : cap;
+}
+
 function waitMsOf(store: StoreContext, job: JobRow): number {
   const destination = store.entries.text(job.destination);
   const site = store.sites.get(store.entries.text(job.site));
@@ -160,7 +184,7 @@ function settle(store: StoreContext, committer: Committer, settlement: Settlemen
         mustKeep: true,
         run: () => record(store, settlement),
         done() {
-          store.inFlight.delete(settlement.claim.jobId);
+          if (!settlement.kept) store.inFlight.delete(settlement.claim.jobId);
           resolve();
         },
         failed: reject,
@@ -198,6 +222,6 @@ function record(store: StoreContext, settlement: Settlement): void {
     state: settlement.parked ? JOB_STATES.paused : JOB_STATES.retrying,
     due_ms: settlement.dueMs ?? atMs,
     attempt,
-    flags: (job.flags & JOB_FLAGS.unknown) | flags,
+    flags: (job.flags & JOB_FLAGS.unknown) | flags | ((settlement.batchCap ?? 0) * BATCH_CAP_UNIT),
   });
 }
