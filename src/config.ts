@@ -95,6 +95,7 @@ function deliverySchema(destinations: readonly Destination[]) {
     maxRetryAfterMs: milliseconds(0).default(3_600_000),
     giveUpAfter: z.strictObject(giveUpAfter).prefault({}),
     probeMs: milliseconds(1, 3_600_000).default(60_000),
+    maxWaitingEvents: whole(1, 10_000_000).default(20_000),
     maxDueJobs: whole(1, 1_000_000_000).default(100_000),
     minFreeBytes: whole(0, Number.MAX_SAFE_INTEGER).default(2 * MIB),
     keepDeadLetters: duration.prefault('7d'),

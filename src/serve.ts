@@ -60,7 +60,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const keys = deriveKeys(openKeys({ file: config.keys.file, databaseExists: existsSync(database) }).master);
   const releases: (() => Promise<void>)[] = [];
   try {
-    const thread = await startStoreThread(source, options.onBroken);
+    const thread = await startStoreThread(source, {
+      maxWaiting: config.delivery.maxWaitingEvents,
+      onBroken: options.onBroken,
+    });
     releases.push(() => thread.stop(config.delivery.drainMs));
     const urls = await openListeners({ config, log, keys, thread, clock: systemClock, ids: createIds() }, releases);
     return { config, urls, stop: () => releaseAll(releases, log) };
@@ -106,13 +109,13 @@ function isThreadMessage(message: unknown): message is ThreadMessage {
 
 function startStoreThread(
   source: { file: string; text: string },
-  onBroken: (reason: string) => void,
+  { maxWaiting, onBroken }: { maxWaiting: number; onBroken: (reason: string) => void },
 ): Promise<StoreThread> {
   const data: ThreadData = { sluice: 'store thread', ...source };
   // From src/ and from dist/ alike.
   const entry = new URL(import.meta.url.endsWith('.ts') ? './deliver.ts' : './deliver.js', import.meta.url);
   const worker = new Worker(entry, { workerData: data });
-  const intake = createIntakeClient(worker);
+  const intake = createIntakeClient(worker, maxWaiting);
   return new Promise((resolve, reject) => {
     let isStopping = false;
     const exited = new Promise<void>((done) => worker.once('exit', () => done()));

@@ -76,10 +76,11 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** The intake as the HTTP thread sees it. */
-export function createIntakeClient(port: MessageEnd): Intake {
+/** The intake as the HTTP thread sees it. Where more events wait than `maxWaiting`, an accept is refused at once. */
+export function createIntakeClient(port: MessageEnd, maxWaiting: number): Intake {
   const pending = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>();
   let waiting: Waiting[] = [];
+  let waitingEvents = 0;
   let underWay = 0;
   let lastId = 0;
 
@@ -132,12 +133,18 @@ export function createIntakeClient(port: MessageEnd): Intake {
     }
     const batch = waiting.slice(0, count);
     waiting = waiting.slice(count);
+    waitingEvents -= batch.reduce((sum, { candidates }) => sum + candidates.length, 0);
     return batch;
   };
 
   return {
     accept: (candidates) =>
       new Promise((resolve, reject) => {
+        if (waitingEvents + candidates.length > maxWaiting && waiting.length > 0) {
+          reject(new Problem('unavailable', 'too many events wait; nothing was accepted', { retryAfterSeconds: 2 }));
+          return;
+        }
+        waitingEvents += candidates.length;
         waiting.push({ candidates, resolve, reject });
         if (underWay < BATCHES_UNDER_WAY) queueMicrotask(sendBatch);
       }),

@@ -50,6 +50,8 @@ export interface DeliverySettings extends DeliveryLimits {
   readonly giveUpAfterMs: Readonly<Record<string, number>>;
   /** A paused destination is tried again after this. */
   readonly probeMs: number;
+  /** Intake answers 503 while more events wait for a transaction. */
+  readonly maxWaitingEvents: number;
   /** Intake answers 503 while more jobs are due and not attempted. */
   readonly maxDueJobs: number;
   /** Intake answers 503 while the disk has less room. */
