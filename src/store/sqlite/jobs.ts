@@ -104,7 +104,7 @@ export function openJobs(db: Database.Database): Jobs {
     count: counts.count,
     fresh: counts.fresh,
     insert(job) {
-      const head = sql.laneFirst.get(job.destination, job.lane) === undefined ? 1 : 0;
+      const head = sql.laneTaken.get(job.destination, job.lane) === undefined ? 1 : 0;
       const row: JobRow = { ...job, head, attempt: 0, flags: 0, code: null };
       sql.insert.run(
         job.id,
@@ -171,6 +171,7 @@ function prepare(db: Database.Database) {
     ),
     setHead: db.prepare('UPDATE job SET head = ? WHERE id = ?'),
     remove: db.prepare('DELETE FROM job WHERE id = ?'),
+    laneTaken: db.prepare('SELECT 1 FROM job WHERE destination = ? AND lane = ? AND state <> 4 LIMIT 1'),
     laneFirst: db.prepare('SELECT * FROM job WHERE destination = ? AND lane = ? AND state <> 4 ORDER BY id LIMIT 1'),
     ofLane: db.prepare('SELECT * FROM job WHERE destination = ? AND lane = ? AND state <> 4 ORDER BY id'),
     waiter: db.prepare('SELECT * FROM job WHERE id > ? AND id < ? AND state = 1 ORDER BY id LIMIT 1'),
