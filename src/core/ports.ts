@@ -269,13 +269,13 @@ export interface Settlement {
 /** What the dispatcher sees of the store. What is written is on disk when its promise resolves. */
 export interface Outbox {
   /** Lanes whose head is due and not in flight, oldest first; none while the log cannot be written. */
-  claim(destination: string, limit: ClaimLimit): readonly LaneRun[];
+  claim(destination: string, limit: ClaimLimit): Promise<readonly LaneRun[]>;
   /** Gives a claim back as it was. */
   unclaim(claim: Claim): void;
   /** When the next job that is not due yet comes due, epoch milliseconds; null = there is none. */
-  nextDueMs(destination: string): number | null;
+  nextDueMs(destination: string): Promise<number | null>;
   /** The look before the send, in the newest committed state. */
-  look(claim: Claim): { readonly withdrawnMs: number | null; readonly erased: boolean };
+  look(claim: Claim): Promise<{ readonly withdrawnMs: number | null; readonly erased: boolean }>;
   settle(settlement: Settlement): Promise<void>;
   /** The job is due later, without an attempt. */
   postpone(claim: Claim, dueMs: number): void;
@@ -284,7 +284,7 @@ export interface Outbox {
   /** Parked jobs of a site's destination come due again, oldest first, at most `limit`. */
   unpark(destination: string, site: string, limit: number): void;
   /** Sites with parked jobs at this destination. */
-  parkedSites(destination: string): readonly string[];
+  parkedSites(destination: string): Promise<readonly string[]>;
   /** The newest committed entry. */
   newestSeq(): number;
 }

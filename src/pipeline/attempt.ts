@@ -111,8 +111,9 @@ export function createAttempt(options: AttemptOptions): Attempt {
     const startedMs = clock();
     const prepared: Prepared[] = [];
     const ended: Attempted[] = [];
-    for (const claim of claims) {
-      const ready = prepare(claim, outlet, startedSeq);
+    const looks = await Promise.all(claims.map((claim) => prepare(claim, outlet, startedSeq)));
+    for (const [i, claim] of claims.entries()) {
+      const ready = looks[i] ?? failure(claim);
       if ('delivery' in ready) prepared.push({ claim, delivery: ready.delivery });
       else ended.push(unsent(claim, ready));
     }
@@ -143,8 +144,8 @@ export function createAttempt(options: AttemptOptions): Attempt {
   }
 
   /** The look before the send: stricter cancels with its code, looser revives nothing. */
-  function prepare(claim: Claim, outlet: Outlet, startedSeq: number): { delivery: Delivery } | Sent {
-    const decision = decideAgain(claim, outlet);
+  async function prepare(claim: Claim, outlet: Outlet, startedSeq: number): Promise<{ delivery: Delivery } | Sent> {
+    const decision = decideAgain(claim, outlet, await outbox.look(claim));
     if (decision.verdict === 'drop') return cancelled(claim, decision.reason);
     if (outlet.maxAgeMs !== null && clock() - claim.timeMs > outlet.maxAgeMs) return cancelled(claim, 'event.too_old');
     if (claim.releasedSeq > startedSeq) {
@@ -173,7 +174,7 @@ export function createAttempt(options: AttemptOptions): Attempt {
     }
   }
 
-  function decideAgain(claim: Claim, outlet: Outlet): Decision {
+  function decideAgain(claim: Claim, outlet: Outlet, state: Awaited<ReturnType<Outbox['look']>>): Decision {
     return options.decide({ name: claim.eventName, objections: [] }, claim.evidence, claim.region, outlet.policy, {
       destination: claim.destination,
       atMs: clock(),
@@ -181,7 +182,7 @@ export function createAttempt(options: AttemptOptions): Attempt {
       mapped: true,
       duplicate: false,
       paused: outlet.isPaused,
-      ...outbox.look(claim),
+      ...state,
     });
   }
 

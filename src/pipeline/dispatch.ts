@@ -47,6 +47,8 @@ interface Line {
   readonly max: number;
   readonly lingerMs: number;
   busy: number;
+  isClaiming: boolean;
+  again: boolean;
   failures: number;
   /** Sleeps until the next job comes due. */
   timer: NodeJS.Timeout | null;
@@ -61,7 +63,16 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   const underWay = new Set<Promise<void>>();
   const pauses = createPauses(options);
   const lines = options.destinations.map(
-    (id): Line => ({ id, ...options.batching(id), busy: 0, failures: 0, timer: null, soon: null }),
+    (id): Line => ({
+      id,
+      ...options.batching(id),
+      busy: 0,
+      isClaiming: false,
+      again: false,
+      failures: 0,
+      timer: null,
+      soon: null,
+    }),
   );
   const attempt = createAttempt({ ...options, signal: abort.signal, heard });
   let isStopping = false;
@@ -75,17 +86,32 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     line.soon = line.lingerMs > 0 ? setTimeout(look, line.lingerMs) : setImmediate(look);
   }
 
+  /** One claim at a time: who calls meanwhile is answered by another one after it. */
   function pump(line: Line): void {
     if (isStopping) return;
+    if (line.isClaiming) {
+      line.again = true;
+      return;
+    }
+    line.isClaiming = true;
+    const work = claimAndBegin(line).catch(events.broken);
+    underWay.add(work);
+    void work.finally(() => {
+      underWay.delete(work);
+      line.isClaiming = false;
+      if (line.again) pumpSoon(line);
+      line.again = false;
+    });
+  }
+
+  async function claimAndBegin(line: Line): Promise<void> {
     const free = options.inFlight - line.busy;
     const limit = { jobs: line.max > 1 && free > 0 ? line.max : free, runLength: line.max };
-    const runs = outbox
-      .claim(line.id, limit)
-      .map((run) => run.filter(mayGo))
-      .filter((run) => run.length > 0);
+    const claimed = await outbox.claim(line.id, limit);
+    const runs = claimed.map((run) => run.filter(mayGo)).filter((run) => run.length > 0);
     const batchMax = (site: string) => options.outlet(line.id, site)?.open.batchMax ?? 1;
     for (const company of formCompanies(runs, batchMax, (claim) => outbox.unclaim(claim))) begin(line, company);
-    sleepUntilDue(line);
+    sleepUntil(line, await outbox.nextDueMs(line.id));
   }
 
   /** False when the job waits instead: for a throttled account, or with a paused destination. */
@@ -107,9 +133,9 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     });
   }
 
-  function sleepUntilDue(line: Line): void {
+  function sleepUntil(line: Line, dueMs: number | null): void {
     if (line.timer !== null) clearTimeout(line.timer);
-    const dueMs = outbox.nextDueMs(line.id);
+    if (isStopping) return;
     const waitMs = dueMs === null ? LONGEST_SLEEP_MS : Math.min(LONGEST_SLEEP_MS, Math.max(1, dueMs - clock()));
     line.timer = setTimeout(() => pump(line), waitMs);
     line.timer.unref();

@@ -11,6 +11,7 @@ export interface PauseOptions {
   readonly events: {
     paused(destination: string, site: string, code: string): void;
     resumed(destination: string, site: string): void;
+    broken(error: unknown): void;
   };
 }
 
@@ -29,6 +30,7 @@ interface Pause {
 
 /** Parked jobs that come due again in one go once a destination works. */
 const UNPARK_SLICE = 1000;
+const NEXT_SLICE_MS = 50;
 
 /** Starts with every destination that has parked jobs paused, and a probe of each at once. */
 export function createPauses(options: PauseOptions): Pauses {
@@ -55,22 +57,21 @@ export function createPauses(options: PauseOptions): Pauses {
     clearInterval(found.timer);
     pauses.delete(keyOf(destination, site));
     events.resumed(destination, site);
-    unparkAll(destination, site);
+    unparkAll(destination, site).catch(events.broken);
   };
 
-  const unparkAll = (destination: string, site: string): void => {
+  const unparkAll = async (destination: string, site: string): Promise<void> => {
+    if (isStopped || pauses.has(keyOf(destination, site))) return;
     outbox.unpark(destination, site, UNPARK_SLICE);
-    if (outbox.parkedSites(destination).includes(site)) {
-      // The rest follows when this slice is committed; a thousand jobs are sent before that matters.
-      setTimeout(() => {
-        if (!isStopped && !pauses.has(keyOf(destination, site))) unparkAll(destination, site);
-      }, 50).unref();
-    }
+    if (!(await outbox.parkedSites(destination)).includes(site)) return;
+    // The rest follows when this slice is committed; a thousand jobs are sent before that matters.
+    setTimeout(() => void unparkAll(destination, site).catch(events.broken), NEXT_SLICE_MS).unref();
   };
 
-  for (const destination of options.destinations) {
-    for (const site of outbox.parkedSites(destination)) pause(destination, site, 'next');
-  }
+  const pauseAgain = async (destination: string): Promise<void> => {
+    for (const site of await outbox.parkedSites(destination)) pause(destination, site, 'next');
+  };
+  for (const destination of options.destinations) pauseAgain(destination).catch(events.broken);
 
   return {
     hold(claim) {

@@ -332,7 +332,7 @@ describe('what holds a destination back', () => {
     await begun;
     await stop(run.dispatcher);
     const reopened = await world.reopen();
-    expect(reopened.outbox.claim('meta', { jobs: 1, runLength: 1 }).flat()).toMatchObject([{ attempt: 0 }]);
+    expect((await reopened.outbox.claim('meta', { jobs: 1, runLength: 1 })).flat()).toMatchObject([{ attempt: 0 }]);
   });
 });
 

@@ -22,7 +22,7 @@ async function check(file: string) {
 
 /** Settles whatever is due at a destination. */
 async function settleDue(world: StoreWorld, store: Store, destination: string, change: Partial<Settlement> = {}) {
-  const claims = store.outbox.claim(destination, { jobs: 100, runLength: 1 }).flat();
+  const claims = (await store.outbox.claim(destination, { jobs: 100, runLength: 1 })).flat();
   await Promise.all(claims.map((claim) => store.outbox.settle(world.settlement(claim, change))));
   return claims.length;
 }
@@ -43,7 +43,7 @@ async function tradingDay(world: StoreWorld, store: Store, day: string): Promise
   await store.accept([world.candidate(sale(4, 'dora'))]);
   await settleDue(world, store, 'meta', { outcome: 'retrying', dueMs: world.now() + 10 * WAIT_MS, code: 'http.500' });
   world.pass(2 * WAIT_MS);
-  store.outbox.claim('klaviyo', { jobs: 1, runLength: 1 });
+  await store.outbox.claim('klaviyo', { jobs: 1, runLength: 1 });
   await expect.poll(() => settleDue(world, store, 'klaviyo')).toBe(1);
   await store.accept([world.candidate(sale(5, 'emil'))]);
   await store.changeConsent(world.consentChange([`dora of ${day}`, `emil of ${day}`], refused(world.now())));

@@ -29,8 +29,8 @@ export function describeStore(name: string, open: OpenStore): void {
       const { world, store } = given();
       const [accepted] = await store.accept([world.candidate({ event: 'e1', consent: null })]);
       expect(verdicts(accepted)).toEqual(['meta drop consent.absent', 'klaviyo drop consent.absent']);
-      expect(store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
-      expect(store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
+      expect((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
+      expect((await store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
     });
 
     test('where Meta is not permitted Klaviyo is due at once and is told so', async () => {
@@ -38,7 +38,7 @@ export function describeStore(name: string, open: OpenStore): void {
       const consent = tcfStrings({ atMs: world.now() - 86_400_000, purposes: [1, 3, 4, 7], meta: false });
       const [accepted] = await store.accept([world.candidate({ event: 'e1', consent })]);
       expect(verdicts(accepted)).toEqual(['meta drop vendor.denied', 'klaviyo permit consent.granted']);
-      const [claim] = store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat();
+      const [claim] = (await store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat();
       expect(claim?.capiStatus).toBe('skipped');
     });
 
@@ -149,8 +149,8 @@ export function describeStore(name: string, open: OpenStore): void {
       await again(world, store, { event: 'e1' });
       world.pass(1000);
       await again(world, store, { event: 'e1', consent: refused(world.now()) });
-      expect(store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
-      expect(store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
+      expect((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
+      expect((await store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
       const later = await again(world, store, { event: 'e2', consent: granted(world.now() - 60_000) });
       expect(verdicts(later)).toEqual(['meta drop consent.withdrawn', 'klaviyo drop consent.withdrawn']);
     });
@@ -164,11 +164,11 @@ export function describeStore(name: string, open: OpenStore): void {
       async (outcome, status) => {
         const { world, store } = given();
         await store.accept([world.candidate({ event: 'e1' })]);
-        const [meta] = store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat();
+        const [meta] = (await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat();
         if (meta === undefined) throw new Error('nothing to claim');
-        expect(store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
+        expect((await store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
         await store.outbox.settle(world.settlement(meta, { outcome: outcome as SettledOutcome }));
-        const [klaviyo] = store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat();
+        const [klaviyo] = (await store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat();
         expect(klaviyo).toMatchObject({ capiStatus: status, eventSeq: meta.eventSeq });
         expect(klaviyo?.releasedSeq).toBe(store.outbox.newestSeq());
       },
@@ -178,7 +178,7 @@ export function describeStore(name: string, open: OpenStore): void {
       const { world, store } = given();
       await store.accept([world.candidate({ event: 'e1' })]);
       world.pass(WAIT_MS - 1);
-      expect(store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
+      expect((await store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
       world.pass(1);
       expect(await claimSoon(store, 'klaviyo')).toMatchObject({ capiStatus: 'deferred' });
     });
@@ -190,7 +190,7 @@ export function describeStore(name: string, open: OpenStore): void {
       world.pass(WAIT_MS - 1000);
       const reopened = await world.reopen();
       world.pass(2000);
-      expect(reopened.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
+      expect((await reopened.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
       world.pass(WAIT_MS);
       expect(await claimSoon(reopened, 'klaviyo')).toMatchObject({ capiStatus: 'deferred' });
     });
@@ -198,7 +198,7 @@ export function describeStore(name: string, open: OpenStore): void {
     test('a deferred release stands whatever becomes of Meta later', async () => {
       const { world, store } = given();
       await store.accept([world.candidate({ event: 'e1' })]);
-      const [meta] = store.outbox.claim('meta', { jobs: 1, runLength: 1 }).flat();
+      const [meta] = (await store.outbox.claim('meta', { jobs: 1, runLength: 1 })).flat();
       world.pass(WAIT_MS);
       const klaviyo = await claimSoon(store, 'klaviyo');
       if (meta === undefined || klaviyo === undefined) throw new Error('nothing to claim');
@@ -215,13 +215,13 @@ export function describeStore(name: string, open: OpenStore): void {
       const { world, store } = given();
       await store.accept(['e1', 'e2'].map((event) => world.candidate({ event, visitor: 'anna' })));
       await store.accept([world.candidate({ event: 'e3', visitor: 'ben' })]);
-      const claims = store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat();
+      const claims = (await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat();
       expect(claims).toHaveLength(2);
-      expect(store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
+      expect((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
       const [first] = claims;
       if (first === undefined) throw new Error('nothing to claim');
       await store.outbox.settle(world.settlement(first));
-      const [second] = store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat();
+      const [second] = (await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat();
       expect(second?.eventSeq).toBeGreaterThan(first.eventSeq);
       expect(second?.visitorRefs).toEqual(first.visitorRefs);
     });
@@ -229,16 +229,16 @@ export function describeStore(name: string, open: OpenStore): void {
     test('a retry keeps its place: the lane waits for it and no other lane does', async () => {
       const { world, store } = given();
       await store.accept(['e1', 'e2'].map((event) => world.candidate({ event, visitor: 'anna' })));
-      const [first] = store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat();
+      const [first] = (await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat();
       if (first === undefined) throw new Error('nothing to claim');
       const dueMs = world.now() + 5000;
       await store.outbox.settle(
         world.settlement(first, { outcome: 'retrying', httpStatus: 500, dueMs, unknown: true }),
       );
-      expect(store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
-      expect(store.outbox.nextDueMs('meta')).toBe(dueMs);
+      expect((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
+      expect(await store.outbox.nextDueMs('meta')).toBe(dueMs);
       world.pass(5000);
-      expect(store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toMatchObject([
+      expect((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toMatchObject([
         { jobId: first.jobId, attempt: 1, earlierUnknown: true },
       ]);
     });
@@ -251,38 +251,38 @@ export function describeStore(name: string, open: OpenStore): void {
         );
       }
       await store.accept([world.candidate({ event: 'cold', visitor: 'cold' })]);
-      expect(names(store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat())).toHaveLength(2);
+      expect(names((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat())).toHaveLength(2);
     });
 
     test('parked jobs wait without an attempt until they are released', async () => {
       const { world, store } = given();
       await store.accept(['a', 'b'].map((visitor) => world.candidate({ event: visitor, visitor })));
-      for (const claim of store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()) store.outbox.park(claim);
+      for (const claim of (await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat())
+        store.outbox.park(claim);
       await committed(store);
-      expect([store.jobs('meta', 'paused'), store.outbox.parkedSites('meta')]).toEqual([2, ['shop']]);
+      expect([store.jobs('meta', 'paused'), await store.outbox.parkedSites('meta')]).toEqual([2, ['shop']]);
       const reopened = await world.reopen();
-      expect(reopened.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
+      expect((await reopened.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
       reopened.outbox.unpark('meta', 'shop', 1);
       await committed(reopened);
-      expect(reopened.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toMatchObject([{ attempt: 0 }]);
+      expect((await reopened.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toMatchObject([{ attempt: 0 }]);
     });
 
     test('the queue is whole after a restart, attempts and releases included', async () => {
       const { world, store } = given();
       await store.accept(['a', 'b', 'c'].map((visitor) => world.candidate({ event: visitor, visitor })));
-      const [a, b] = store.outbox.claim('meta', { jobs: 2, runLength: 1 }).flat();
+      const [a, b] = (await store.outbox.claim('meta', { jobs: 2, runLength: 1 })).flat();
       if (a === undefined || b === undefined) throw new Error('nothing to claim');
       await store.outbox.settle(world.settlement(a));
       await store.outbox.settle(world.settlement(b, { outcome: 'retrying', dueMs: world.now(), httpStatus: 503 }));
       const reopened = await world.reopen();
       expect(
-        reopened.outbox
-          .claim('meta', { jobs: 10, runLength: 1 })
+        (await reopened.outbox.claim('meta', { jobs: 10, runLength: 1 }))
           .flat()
           .map(({ attempt }) => attempt)
           .sort(),
       ).toEqual([0, 1]);
-      expect(reopened.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat()).toMatchObject([
+      expect((await reopened.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat()).toMatchObject([
         { capiStatus: 'sent', eventSeq: a.eventSeq },
       ]);
     });
@@ -298,20 +298,20 @@ export function describeStore(name: string, open: OpenStore): void {
       const changed = await store.changeConsent(world.consentChange(['anna'], refused(world.now())));
       expect(changed.cancelled).toBe(4);
       expect(changed.verdicts.map(({ verdict }) => verdict)).toEqual(['drop', 'drop']);
-      expect(store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toHaveLength(1);
+      expect((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toHaveLength(1);
     });
 
     test('what is under way may end, and is forbidden at the next look', async () => {
       const { world, store } = given();
       await store.accept([world.candidate({ event: 'e1' })]);
-      const [claim] = store.outbox.claim('meta', { jobs: 1, runLength: 1 }).flat();
+      const [claim] = (await store.outbox.claim('meta', { jobs: 1, runLength: 1 })).flat();
       if (claim === undefined) throw new Error('nothing to claim');
-      expect(store.outbox.look(claim).withdrawnMs).toBeNull();
+      expect((await store.outbox.look(claim)).withdrawnMs).toBeNull();
       const { cancelled } = await store.changeConsent(world.consentChange(['anna'], refused(world.now())));
       expect(cancelled).toBe(1);
-      expect(store.outbox.look(claim).withdrawnMs).toBe(world.now());
+      expect((await store.outbox.look(claim)).withdrawnMs).toBe(world.now());
       await store.outbox.settle(world.settlement(claim));
-      expect(store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat()).toEqual([]);
+      expect((await store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
     });
 
     test('withdrawn for Meta alone, Klaviyo goes on and is told skipped', async () => {
@@ -320,7 +320,7 @@ export function describeStore(name: string, open: OpenStore): void {
       const partly = tcfStrings({ atMs: world.now() - 86_400_000, purposes: [1, 3, 4, 7], meta: false });
       const changed = await store.changeConsent(world.consentChange(['anna'], partly));
       expect(changed).toMatchObject({ cancelled: 1, verdicts: [{ verdict: 'drop' }, { verdict: 'permit' }] });
-      expect(store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 }).flat()).toMatchObject([
+      expect((await store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat()).toMatchObject([
         { capiStatus: 'skipped' },
       ]);
     });
@@ -355,7 +355,7 @@ export function describeStore(name: string, open: OpenStore): void {
       const changed = await store.changeConsent(world.consentChange([], refused(world.now())));
       expect(changed.cancelled).toBe(0);
       expect(store.outbox.newestSeq()).toBe(seq + 1);
-      expect(store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toHaveLength(1);
+      expect((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toHaveLength(1);
     });
 
     test('a first-time refuser leaves no state: a grant a moment later counts', async () => {
@@ -382,7 +382,7 @@ export function describeStore(name: string, open: OpenStore): void {
     test('a refused delivery can be listed and sent after all', async () => {
       const { world, store } = given();
       await store.accept([world.candidate({ event: 'e1' })]);
-      const [claim] = store.outbox.claim('meta', { jobs: 1, runLength: 1 }).flat();
+      const [claim] = (await store.outbox.claim('meta', { jobs: 1, runLength: 1 })).flat();
       if (claim === undefined) throw new Error('nothing to claim');
       await store.outbox.settle(
         world.settlement(claim, { outcome: 'refused', httpStatus: 400, code: 'meta.100.2804003' }),
@@ -391,7 +391,9 @@ export function describeStore(name: string, open: OpenStore): void {
         { id: claim.jobId, destination: 'meta', eventId: 'e1', code: 'meta.100.2804003', attempts: 1 },
       ]);
       expect(await store.retryDeadLetters('all')).toBe(1);
-      expect(store.outbox.claim('meta', { jobs: 10, runLength: 1 }).flat()).toMatchObject([{ jobId: claim.jobId }]);
+      expect((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toMatchObject([
+        { jobId: claim.jobId },
+      ]);
       expect(store.deadLetters()).toEqual([]);
     });
   });
@@ -422,9 +424,9 @@ function committed(store: Store): Promise<void> {
 async function claimSoon(store: Store, destination: string): Promise<Claim | undefined> {
   for (let commits = 0; commits < 4; commits += 1) {
     const next = committed(store);
-    const [now] = store.outbox.claim(destination, { jobs: 10, runLength: 1 }).flat();
+    const [now] = (await store.outbox.claim(destination, { jobs: 10, runLength: 1 })).flat();
     if (now !== undefined) return now;
     await next;
   }
-  return store.outbox.claim(destination, { jobs: 10, runLength: 1 }).flat()[0];
+  return (await store.outbox.claim(destination, { jobs: 10, runLength: 1 })).flat()[0];
 }

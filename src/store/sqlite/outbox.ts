@@ -123,7 +123,7 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
   };
 
   return {
-    claim(destination, { jobs, runLength }) {
+    async claim(destination, { jobs, runLength }) {
       if (committer.failure() !== null || jobs <= 0) return [];
       const number = store.entries.number('destination', destination);
       const heads = store.jobs.heads(number, store.clock(), jobs + store.inFlight.size + moving.size);
@@ -143,8 +143,12 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
       return runs;
     },
     unclaim: (claim) => store.inFlight.delete(claim.jobId),
-    nextDueMs: (destination) => store.jobs.nextDueMs(store.entries.number('destination', destination), store.clock()),
-    look: (claim) => ({ withdrawnMs: store.states.withdrawnMs(claim.visitorRefs, claim.destination), erased: false }),
+    nextDueMs: async (destination) =>
+      store.jobs.nextDueMs(store.entries.number('destination', destination), store.clock()),
+    look: async (claim) => ({
+      withdrawnMs: store.states.withdrawnMs(claim.visitorRefs, claim.destination),
+      erased: false,
+    }),
     settle: (settlement) => settle(store, committer, settlement),
     postpone: (claim, dueMs) => change(claim.jobId, (job) => store.jobs.update(job, { due_ms: dueMs }), 'patient'),
     park: (claim) => change(claim.jobId, (job) => store.jobs.update(job, { state: JOB_STATES.paused }), 'patient'),
@@ -158,7 +162,7 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
         });
       }
     },
-    parkedSites: (destination) =>
+    parkedSites: async (destination) =>
       store.jobs.parkedSites(store.entries.number('destination', destination)).map((site) => store.entries.text(site)),
     newestSeq: () => store.entries.newestSeq(),
   };
