@@ -18,7 +18,8 @@ import { createLog, type Log } from './log.ts';
 import type { Outlet } from './pipeline/attempt.ts';
 import { createDispatcher, type DispatchEvents, type Dispatcher } from './pipeline/dispatch.ts';
 import type { SiteRules } from './store/sqlite/context.ts';
-import { openSqliteStore, type Store } from './store/sqlite.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import type { Store } from './store/store.ts';
 import { createIds, systemClock } from './system.ts';
 import { serveIntake } from './threads.ts';
 import { VERSION } from './version.ts';
@@ -96,7 +97,7 @@ async function stopAll(
   open.store.refuseAll();
   await open.dispatcher.stop(config.delivery.drainMs);
   await Promise.allSettled([...open.outlets.values()].map((outlet) => outlet.open.close()));
-  open.store.close();
+  await open.store.close();
 }
 
 function rulesOf(site: Site): SiteRules {
@@ -156,8 +157,7 @@ function outletOf(of: { config: Config; site: Site; destination: Destination; op
 function readingOf(store: Store, order: readonly string[], clock: Clock) {
   return {
     destinations: order,
-    jobs: store.jobs,
-    oldestMs: store.oldestMs,
+    queue: store.queue,
     nowMs: clock,
     newestSeq: () => store.outbox.newestSeq(),
   };
@@ -167,9 +167,9 @@ function intakeOf(store: Store, metrics: DeliveryMetrics): Intake {
   return {
     accept: store.accept,
     changeConsent: store.changeConsent,
-    health: async () => store.health(),
+    health: store.health,
     metrics: () => metrics.text(),
-    deadLetters: async () => store.deadLetters(),
+    deadLetters: store.deadLetters,
     retryDeadLetters: store.retryDeadLetters,
   };
 }

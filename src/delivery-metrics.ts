@@ -8,8 +8,7 @@ type JobState = (typeof JOB_STATES)[number];
 /** What the gauges are read from when somebody asks. */
 export interface QueueReading {
   readonly destinations: readonly string[];
-  jobs(destination: string, state: JobState): number;
-  oldestMs(destination: string): number | null;
+  queue(destination: string): Promise<{ readonly [S in JobState]: number } & { readonly oldestMs: number | null }>;
   nowMs(): number;
   newestSeq(): number;
 }
@@ -85,38 +84,39 @@ function histogram(name: string, help: string, labelNames: string[], registers: 
 }
 
 function registerGauges(reading: QueueReading, registers: Registry[]): void {
+  const gauge = (name: string, help: string, set: (this: Gauge<'destination'>, destination: string) => Promise<void>) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['destination'],
+      registers,
+      async collect() {
+        await Promise.all(reading.destinations.map((destination) => set.call(this, destination)));
+      },
+    });
   new Gauge({
     name: 'sluice_outbox_jobs',
     help: 'Jobs that are not finished',
     labelNames: ['destination', 'state'],
     registers,
-    collect() {
+    async collect() {
       for (const destination of reading.destinations) {
-        for (const state of JOB_STATES) this.set({ destination, state }, reading.jobs(destination, state));
+        const queue = await reading.queue(destination);
+        for (const state of JOB_STATES) this.set({ destination, state }, queue[state]);
       }
     },
   });
-  new Gauge({
-    name: 'sluice_outbox_oldest_seconds',
-    help: 'Age of the oldest job that is not finished',
-    labelNames: ['destination'],
-    registers,
-    collect() {
-      for (const destination of reading.destinations) {
-        const oldest = reading.oldestMs(destination);
-        this.set({ destination }, oldest === null ? 0 : (reading.nowMs() - oldest) / 1000);
-      }
-    },
+  gauge('sluice_outbox_oldest_seconds', 'Age of the oldest job that is not finished', async function (destination) {
+    const { oldestMs } = await reading.queue(destination);
+    this.set({ destination }, oldestMs === null ? 0 : (reading.nowMs() - oldestMs) / 1000);
   });
-  new Gauge({
-    name: 'sluice_dead_letters',
-    help: 'Deliveries that ended without success and can be retried',
-    labelNames: ['destination'],
-    registers,
-    collect() {
-      for (const destination of reading.destinations) this.set({ destination }, reading.jobs(destination, 'dead'));
+  gauge(
+    'sluice_dead_letters',
+    'Deliveries that ended without success and can be retried',
+    async function (destination) {
+      this.set({ destination }, (await reading.queue(destination)).dead);
     },
-  });
+  );
   new Gauge({
     name: 'sluice_log_seq',
     help: 'The newest entry of the log',

@@ -1,17 +1,7 @@
 // The store on SQLite: one writer, one file for log and outbox, a second one for look-ups. Whoever opens it owns the data
 // folder until it is closed.
 
-import type { KeyObject } from 'node:crypto';
 import { Problem } from '../core/errors.ts';
-import type {
-  Accepted,
-  Candidate,
-  ConsentChange,
-  ConsentChanged,
-  DeadLetter,
-  Outbox,
-  StoreHealth,
-} from '../core/ports.ts';
 import { prepareAccept } from './sqlite/accept.ts';
 import type { Committer } from './sqlite/committer.ts';
 import { prepareConsentChange } from './sqlite/consent-change.ts';
@@ -19,31 +9,10 @@ import type { StoreContext, StoreOptions } from './sqlite/context.ts';
 import { openDatabase } from './sqlite/database.ts';
 import type { DeadLetters } from './sqlite/dead-letters.ts';
 import { watchFreeSpace } from './sqlite/free-space.ts';
-import { JOB_STRIDE, type JobStateName } from './sqlite/jobs.ts';
+import { JOB_STRIDE } from './sqlite/jobs.ts';
 import { takeLock } from './sqlite/lock.ts';
 import { openParts, type Parts } from './sqlite/parts.ts';
-
-export interface Store {
-  /** @throws Problem `unavailable`: nothing was accepted */
-  accept(candidates: readonly Candidate[]): Promise<readonly Accepted[]>;
-  changeConsent(change: ConsentChange): Promise<ConsentChanged>;
-  health(): StoreHealth;
-  deadLetters(): readonly DeadLetter[];
-  retryDeadLetters(ids: readonly number[] | 'all'): Promise<number>;
-  readonly outbox: Outbox;
-  /** The key of today's subject references, 32 bytes. */
-  readonly epochKey: KeyObject;
-  onCommit(listener: (events: number, durationMs: number) => void): void;
-  jobs(destination: string, state: JobStateName): number;
-  inFlight(destination: string): number;
-  /** When the oldest unfinished job of a destination was accepted, epoch milliseconds. */
-  oldestMs(destination: string): number | null;
-  /** A failing destination's backlog does not throttle intake. */
-  setFailing(destination: string, isFailing: boolean): void;
-  /** From now on nothing is accepted. */
-  refuseAll(): void;
-  close(): void;
-}
+import type { QueueState, Store } from './store.ts';
 
 const FILL_AFTER_MS = 100;
 const EXPIRE_EVERY_MS = 3_600_000;
@@ -110,23 +79,14 @@ function assemble(
       if (why !== null) throw new Problem('unavailable', `${why}; nothing was recorded`, { retryAfterSeconds: 2 });
       return commit(1, () => changeConsent(change));
     },
-    health() {
+    async health() {
       const why = refusal() ?? backlog();
       return { ready: why === null, why };
     },
-    deadLetters: () => letters.list(),
+    deadLetters: async () => letters.list(),
     retryDeadLetters: (ids) => commit(0, () => letters.retry(ids)),
     onCommit: (listener) => committer.onCommit(listener),
-    jobs: (destination, state) => jobs.count(number(destination), state),
-    inFlight: (destination) =>
-      [...context.inFlight].filter((id) => id % JOB_STRIDE === options.destinations.indexOf(destination)).length,
-    oldestMs(destination) {
-      const total = (['due', 'waiting', 'retrying', 'paused'] as const).reduce(
-        (sum, state) => sum + jobs.count(number(destination), state),
-        0,
-      );
-      return total === 0 ? null : context.jobs.oldestAcceptedMs(number(destination));
-    },
+    queue: async (destination) => queueState(context, options.destinations.indexOf(destination), number(destination)),
     setFailing(destination, isFailing) {
       if (isFailing) failing.add(destination);
       else failing.delete(destination);
@@ -134,7 +94,7 @@ function assemble(
     refuseAll() {
       isRefusing = true;
     },
-    close() {
+    async close() {
       isRefusing = true;
       stopTimers();
       space.stop();
@@ -152,6 +112,18 @@ function assemble(
       lookups.close();
       release();
     },
+  };
+}
+
+function queueState({ jobs, inFlight }: StoreContext, place: number, destination: number): QueueState {
+  const count = (state: 'due' | 'waiting' | 'retrying' | 'paused' | 'dead') => jobs.count(destination, state);
+  const live = { due: count('due'), waiting: count('waiting'), retrying: count('retrying'), paused: count('paused') };
+  const isEmpty = live.due + live.waiting + live.retrying + live.paused === 0;
+  return {
+    ...live,
+    in_flight: [...inFlight].filter((id) => id % JOB_STRIDE === place).length,
+    dead: count('dead'),
+    oldestMs: isEmpty ? null : jobs.oldestAcceptedMs(destination),
   };
 }
 

@@ -9,7 +9,8 @@ import { identifyPolicy, type Policy } from '../../src/core/policy-file.ts';
 import type { Claim, Delivery, OpenDestination, Settlement } from '../../src/core/ports.ts';
 import { payloadBinding, unseal } from '../../src/core/seal.ts';
 import { createDispatcher, type Dispatcher } from '../../src/pipeline/dispatch.ts';
-import { openSqliteStore, type Store } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
 import { countedIds } from '../ids.ts';
 import { defaultPolicy } from '../policies.ts';
 import { refused, type StoreWorld, storeWorld } from '../store/world.ts';
@@ -282,7 +283,7 @@ describe('what holds a destination back', () => {
     await store.accept([world.candidate({ event: 'e0', visitor: 'first' })]);
     await run.recorded(1);
     for (const visitor of ['a', 'b', 'c']) await store.accept([world.candidate({ event: visitor, visitor })]);
-    await until(() => store.jobs('meta', 'paused') === 4, store);
+    await until(async () => (await store.queue('meta')).paused === 4, store);
     expect(run.reports).toEqual(['paused meta meta.190']);
     expect(run.sends).toHaveLength(1);
     await stop(run.dispatcher);
@@ -312,7 +313,7 @@ describe('what holds a destination back', () => {
       run.pass(1000);
     }
     await until(() => run.outcomes.includes('meta gave_up'), store);
-    expect(store.deadLetters().filter(({ destination }) => destination === 'meta')).toMatchObject([
+    expect((await store.deadLetters()).filter(({ destination }) => destination === 'meta')).toMatchObject([
       { eventId: 'poison', code: 'internal.error' },
     ]);
     await stop(run.dispatcher);
@@ -361,7 +362,7 @@ describe('events that are due together', () => {
     expect(run.outcomes.filter((one) => one === 'meta accepted')).toHaveLength(19);
     expect(run.outcomes.filter((one) => one === 'meta refused')).toHaveLength(1);
     expect(atMeta(run).filter(({ eventId }) => eventId === 'e13').length).toBeLessThanOrEqual(6);
-    expect(store.deadLetters()).toMatchObject([{ eventId: 'e13', destination: 'meta' }]);
+    expect(await store.deadLetters()).toMatchObject([{ eventId: 'e13', destination: 'meta' }]);
     await stop(run.dispatcher);
   });
 
@@ -431,7 +432,7 @@ describe('order as a law', () => {
           await turn();
         }
         await stop(run.dispatcher);
-        own.end();
+        await own.end();
         expectOrder(
           run.sends,
           events.map(({ visitor }) => visitor),
@@ -470,6 +471,6 @@ function turn(): Promise<void> {
 }
 
 /** Resolves when the condition holds after a commit. */
-async function until(condition: () => boolean, of: Store): Promise<void> {
-  while (!condition()) await new Promise<void>((resolve) => of.onCommit(() => resolve()));
+async function until(condition: () => boolean | Promise<boolean>, of: Store): Promise<void> {
+  while (!(await condition())) await new Promise<void>((resolve) => of.onCommit(() => resolve()));
 }

@@ -6,7 +6,8 @@ import type { Finding } from '../../src/pipeline/log-check.ts';
 import { checkOrder } from '../../src/pipeline/order.ts';
 import { verifyLog } from '../../src/pipeline/verify.ts';
 import { withLog } from '../../src/store/read.ts';
-import { openSqliteStore, type Store } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
 import { openStoredLog } from '../../src/store/stored-log.ts';
 import { refused, type StoreWorld, storeWorld, WAIT_MS } from '../store/world.ts';
 
@@ -60,10 +61,10 @@ describe('a log that the store wrote', () => {
     expect(live.order.attempts).toBeGreaterThanOrEqual(8);
     expect(live.summary.evidence.checked).toBeGreaterThan(0);
     expect(live.summary.subjectLinks).toMatchObject({ erased: 0 });
-    world.close();
+    await world.close();
     expect((await check(world.file)).summary.entries).toBe(live.summary.entries + 1);
     await tradingDay(world, await world.open(), 'tuesday');
-    world.close();
+    await world.close();
     const both = await check(world.file);
     expect(both.findings).toEqual([]);
     expect(both.order.open).toBe(0);

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CAPI_STATUS, type SettledOutcome } from '../../src/core/delivery.ts';
 import type { Accepted, Claim } from '../../src/core/ports.ts';
-import type { Store } from '../../src/store/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
 import { tcfStrings } from '../consent-samples.ts';
 import { granted, type OpenStore, refused, START_MS, type StoreWorld, storeWorld, WAIT_MS } from './world.ts';
 
@@ -22,7 +22,7 @@ export function describeStore(name: string, open: OpenStore): void {
       const { world, store } = given();
       const [accepted] = await store.accept([world.candidate({ event: 'e1' })]);
       expect(verdicts(accepted)).toEqual(PERMITS);
-      expect([store.jobs('meta', 'due'), store.jobs('klaviyo', 'waiting')]).toEqual([1, 1]);
+      expect([(await store.queue('meta')).due, (await store.queue('klaviyo')).waiting]).toEqual([1, 1]);
     });
 
     test('an event without consent is dropped at both and leaves nothing in the queue', async () => {
@@ -74,7 +74,7 @@ export function describeStore(name: string, open: OpenStore): void {
         code: 'unavailable',
         retryAfterSeconds: 2,
       });
-      expect(store.health().ready).toBe(false);
+      expect((await store.health()).ready).toBe(false);
       const changed = await store.changeConsent(world.consentChange(['a'], refused(world.now())));
       expect(changed.cancelled).toBe(2);
     });
@@ -83,7 +83,7 @@ export function describeStore(name: string, open: OpenStore): void {
       const { world } = given();
       const store = await world.reopen({ maxDueJobs: 0 });
       await store.accept([world.candidate({ event: 'e1', visitor: 'a' })]);
-      expect(store.health().ready).toBe(false);
+      expect((await store.health()).ready).toBe(false);
       store.setFailing('meta', true);
       await expect(store.accept([world.candidate({ event: 'e2', visitor: 'b' })])).resolves.toHaveLength(1);
     });
@@ -204,7 +204,7 @@ export function describeStore(name: string, open: OpenStore): void {
       if (meta === undefined || klaviyo === undefined) throw new Error('nothing to claim');
       await store.outbox.settle(world.settlement(meta));
       await store.outbox.settle(world.settlement(klaviyo));
-      expect([store.jobs('meta', 'due'), store.jobs('klaviyo', 'due')]).toEqual([0, 0]);
+      expect([(await store.queue('meta')).due, (await store.queue('klaviyo')).due]).toEqual([0, 0]);
     });
   });
 
@@ -260,7 +260,7 @@ export function describeStore(name: string, open: OpenStore): void {
       for (const claim of (await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat())
         store.outbox.park(claim);
       await committed(store);
-      expect([store.jobs('meta', 'paused'), await store.outbox.parkedSites('meta')]).toEqual([2, ['shop']]);
+      expect([(await store.queue('meta')).paused, await store.outbox.parkedSites('meta')]).toEqual([2, ['shop']]);
       const reopened = await world.reopen();
       expect((await reopened.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toEqual([]);
       reopened.outbox.unpark('meta', 'shop', 1);
@@ -387,14 +387,14 @@ export function describeStore(name: string, open: OpenStore): void {
       await store.outbox.settle(
         world.settlement(claim, { outcome: 'refused', httpStatus: 400, code: 'meta.100.2804003' }),
       );
-      expect(store.deadLetters()).toMatchObject([
+      expect(await store.deadLetters()).toMatchObject([
         { id: claim.jobId, destination: 'meta', eventId: 'e1', code: 'meta.100.2804003', attempts: 1 },
       ]);
       expect(await store.retryDeadLetters('all')).toBe(1);
       expect((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat()).toMatchObject([
         { jobId: claim.jobId },
       ]);
-      expect(store.deadLetters()).toEqual([]);
+      expect(await store.deadLetters()).toEqual([]);
     });
   });
 }
@@ -405,9 +405,9 @@ function withStore(open: OpenStore): () => { world: StoreWorld; store: Store } {
     const world = storeWorld(open);
     current = { world, store: await world.open() };
   });
-  afterEach(() => {
+  afterEach(async () => {
     expect(current?.world.broken).toEqual([]);
-    current?.world.end();
+    await current?.world.end();
   });
   return () => {
     if (current === null) throw new Error('no store');

@@ -29,7 +29,7 @@ describe('SQLite: its files', () => {
     async (table) => {
       const store = await world.open();
       await store.accept([world.candidate({ event: 'e1' })]);
-      world.close();
+      await world.close();
       const db = new Database(world.file);
       const column = db.pragma(`table_info(${table})`) as { name: string }[];
       expect(() => db.exec(`UPDATE ${table} SET ${column[1]?.name} = ${column[1]?.name}`)).toThrow('append-only');
@@ -41,7 +41,7 @@ describe('SQLite: its files', () => {
   test('duplicates are known although the look-up file is gone, damaged, or of another log', async () => {
     const store = await world.open();
     await store.accept([world.candidate({ event: 'e1' })]);
-    world.close();
+    await world.close();
     writeFileSync(
       world.file.replace('.db', '-lookup.db'),
       'no database at all, and long enough to be read as a header '.repeat(40),
@@ -61,7 +61,7 @@ describe('SQLite: its files', () => {
 
   test('a database of a newer version is refused', async () => {
     await world.open();
-    world.close();
+    await world.close();
     const db = new Database(world.file);
     db.prepare('INSERT INTO kysely_migration (name, timestamp) VALUES (?, ?)').run(
       '9999-from-the-future',
@@ -73,7 +73,7 @@ describe('SQLite: its files', () => {
 
   test('a key file of another installation is refused', async () => {
     await world.open();
-    world.close();
+    await world.close();
     const keys = deriveKeys(Buffer.alloc(32, 7));
     await expect(world.open({ keys })).rejects.toThrow(/key file is not the one/);
   });

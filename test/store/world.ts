@@ -12,7 +12,7 @@ import { createDecide } from '../../src/core/policy.ts';
 import type { Candidate, Claim, ConsentChange, Settlement } from '../../src/core/ports.ts';
 import { payloadBinding, seal } from '../../src/core/seal.ts';
 import type { SiteRules, StoreOptions } from '../../src/store/sqlite/context.ts';
-import type { Store } from '../../src/store/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
 import { oneTrustCookie } from '../consent-samples.ts';
 import { countedIds } from '../ids.ts';
 import { defaultPolicy } from '../policies.ts';
@@ -70,16 +70,16 @@ export function storeWorld(open: OpenStore) {
       store = await open({ ...options, ...change });
       return store;
     },
-    close() {
-      store?.close();
+    async close() {
+      await store?.close();
       store = null;
     },
     async reopen(change: Partial<StoreOptions> = {}): Promise<Store> {
-      world.close();
+      await world.close();
       return world.open(change);
     },
-    end() {
-      world.close();
+    async end() {
+      await world.close();
       rmSync(folder, { recursive: true, force: true });
     },
     candidate({
