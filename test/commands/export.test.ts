@@ -65,13 +65,35 @@ describe('export', () => {
     [['decisions', '--to', '2026-11-24T08:00:00'], /--to must be a date or a time with its zone/],
     [['decisions', '--from', '2026-12-01', '--to', '2026-11-01'], /--from is later than --to/],
     [['decisions', '--format', 'xml'], /Allowed choices are ndjson, csv/],
-    [['decisions', '--format', 'csv'], /ndjson only/],
     [['decisions', '--no-such-flag'], /unknown option/],
   ])('refuses %j with a sentence and exit code 2', async (args, sentence) => {
     const { run } = await bench(1);
     const { out, err, code } = await run('export', ...args);
     expect([code, out]).toEqual([2, '']);
     expect(err).toMatch(sentence);
+  });
+
+  it.each(['decisions', 'deliveries'])(
+    'prints %s as CSV with the columns of the contract, lists and signals as JSON',
+    async (what) => {
+      const { run } = await bench();
+      const { out, code } = await run('export', what, '--format', 'csv');
+      expect(code).toBe(0);
+      const [head, ...lines] = out.trim().split('\n');
+      const rows = rowsIn((await run('export', what)).out);
+      expect(head).toBe(Object.keys(rows[0] ?? {}).join(','));
+      expect(lines).toHaveLength(rows.length);
+    },
+  );
+
+  it('quotes away what a spreadsheet would run', async () => {
+    const prepared = prepareCommand(registerExport, { onEnd: onTestFinished });
+    const log = await buildLog(prepared.database);
+    logEvent(log, { id: '=cmd|calc' });
+    log.close();
+    const { out } = await prepared.run('export', 'decisions', '--format', 'csv');
+    expect(out).toContain("'=cmd|calc");
+    expect(out).not.toMatch(/(^|,)"?[=+@]/m);
   });
 
   it('has nothing to print without a database, and says what to do', async () => {
