@@ -49,7 +49,7 @@ const listen = z.strictObject({
 
 const region = z.strictObject({
   header: headerName.nullable().default(null),
-  database: z.null({ error: 'is not read by this version yet: leave it null' }).default(null),
+  database: z.string().min(1).nullable().default(null),
 });
 
 const store = z.strictObject({

@@ -7,11 +7,13 @@ import { loadConfig } from '../config.ts';
 import { CannotRun } from '../core/errors.ts';
 import type { Config, Listener, Site } from '../core/settings.ts';
 import { destinations } from '../destinations/index.ts';
+import { askVendors, findingLine, type SiteFinding } from './check-online.ts';
 import type { CommandIo } from './io.ts';
 
 const EXAMPLE = `
 Examples:
   sluice check-config --config /etc/sluice/sluice.yaml
+  sluice check-config --online        ask Meta and Klaviyo whether they accept tokens, datasets and revision
   SLUICE_LOG__LEVEL=debug sluice check-config --json`;
 
 /** Adds the command to the program. */
@@ -21,17 +23,23 @@ export function registerCheckConfig(program: Command, io: CommandIo): void {
     .description('read the configuration and name every mistake: file, line, key and the nearest right key')
     .option('--config <file>', 'the configuration file (default: SLUICE_CONFIG, else the packaged one)')
     .option('--json', 'print the result as JSON')
+    .option('--online', 'ask each destination as well; nothing that counts is sent')
     .addHelpText('after', EXAMPLE)
     .action((_own, command: Command) => checkConfig(options.parse(command.optsWithGlobals()), io));
 }
 
-const options = z.object({ config: z.string().optional(), json: z.boolean().optional() });
+const options = z.object({
+  config: z.string().optional(),
+  json: z.boolean().default(false),
+  online: z.boolean().default(false),
+});
 
-function checkConfig({ config: file, json = false }: z.infer<typeof options>, io: CommandIo): void {
+async function checkConfig({ config: file, json, online }: z.infer<typeof options>, io: CommandIo): Promise<void> {
   try {
     const config = loadConfig(file, { env: io.env, destinations });
-    report(config, io, json ? 'json' : 'text');
-    io.exit(0);
+    const findings = online ? await askVendors(config) : null;
+    report({ config, findings }, io, json ? 'json' : 'text');
+    io.exit(findings?.some(({ verdict }) => verdict !== 'accepted') === true ? 1 : 0);
   } catch (error) {
     if (!(error instanceof CannotRun)) throw error;
     const mistakes = error instanceof ConfigError ? error.mistakes : [];
@@ -41,19 +49,31 @@ function checkConfig({ config: file, json = false }: z.infer<typeof options>, io
   }
 }
 
-function report(config: Config, io: CommandIo, form: 'text' | 'json'): void {
+interface Checked {
+  readonly config: Config;
+  /** Null where nobody was asked. */
+  readonly findings: readonly SiteFinding[] | null;
+}
+
+function report({ config, findings }: Checked, io: CommandIo, form: 'text' | 'json'): void {
   const hints = hintsOf(config);
   if (form === 'json') {
-    const sites = config.sites.map(describeSite);
-    io.stdout(
-      `${JSON.stringify({ ok: true, file: config.file, listen: listenersOf(config), sites, hints }, null, 2)}\n`,
-    );
+    const whole = {
+      ok: true,
+      file: config.file,
+      listen: listenersOf(config),
+      sites: config.sites.map(describeSite),
+      hints,
+      ...(findings === null ? {} : { online: findings }),
+    };
+    io.stdout(`${JSON.stringify(whole, null, 2)}\n`);
     return;
   }
   for (const hint of hints) io.stderr(`hint: ${hint}\n`);
   const listeners = Object.entries(listenersOf(config)).map(([name, place]) => `${name} ${place}`);
   const sites = config.sites.map((site) => `  ${siteLine(describeSite(site))}`);
-  io.stdout([`${config.file} is good`, `  listeners: ${listeners.join(', ')}`, ...sites, ''].join('\n'));
+  const asked = (findings ?? []).map((finding) => `  ${findingLine(finding)}`);
+  io.stdout([`${config.file} is good`, `  listeners: ${listeners.join(', ')}`, ...sites, ...asked, ''].join('\n'));
 }
 
 function listenersOf({ listen }: Config): Readonly<Record<string, string>> {

@@ -6,9 +6,9 @@ import { Problem } from '../core/errors.ts';
 import type { Clock, Ids, Source } from '../core/ports.ts';
 import type { ChangeConsent, ConsentReport } from '../pipeline/consent-change.ts';
 import type { RequestContext } from '../pipeline/evidence.ts';
-import type { Ingest } from '../pipeline/ingest.ts';
+import type { Ingest, Ingested } from '../pipeline/ingest.ts';
 import { readJson } from './body.ts';
-import { type Cookies, deleteCookies, parseCookies, setVisitorCookie } from './cookies.ts';
+import { type Cookies, deleteCookies, parseCookies, setMetaCookie, setVisitorCookie } from './cookies.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { clientAddress, proxyCountry, type Trusts } from './peer.ts';
 import { sendJson } from './problems.ts';
@@ -60,11 +60,18 @@ export function collect(door: Door): RequestHandler {
     const { metrics } = door;
     metrics.received(admission.site.id, door.source.name, result.events.length + result.rejected.length);
     if (result.rejected.length > 0) metrics.rejected('event_invalid', result.rejected.length);
-    const { answer, accepted, visitorToStore } = await door.ingest(context, result);
-    for (const { verdicts } of accepted) metrics.decided(admission.site.id, verdicts);
-    if (visitorToStore !== null) setVisitorCookie(res, admission.site.cookieDomain, visitorToStore);
-    sendJson(res, 202, answer);
+    const ingested = await door.ingest(context, result);
+    for (const { verdicts } of ingested.accepted) metrics.decided(admission.site.id, verdicts);
+    keep(res, admission, ingested);
+    sendJson(res, 202, ingested.answer);
   };
+}
+
+function keep(res: Response, { site }: Admission, { visitorToStore, metaCookies }: Ingested): void {
+  if (visitorToStore !== null) setVisitorCookie(res, site.cookieDomain, visitorToStore);
+  const { fbp, fbc } = metaCookies;
+  if (fbp !== null) setMetaCookie(res, site.cookieDomain, { name: '_fbp', value: fbp });
+  if (fbc !== null) setMetaCookie(res, site.cookieDomain, { name: '_fbc', value: fbc });
 }
 
 /** `POST /consent`: a visitor's new consent state. */
@@ -102,6 +109,7 @@ function contextOf(door: Door, req: Request, { site, origin }: Admission): Reque
     carriersOf: (own) => door.carriersOf(own, cookies, secGpc),
     cookie: (name) => cookies.get(name) ?? [],
     proxyCountry: isServer ? null : proxyCountry(req, door.regionHeader, door.trusts),
+    clientIp: isServer ? null : clientAddress(req),
   };
 }
 

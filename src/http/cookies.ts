@@ -33,6 +33,19 @@ export function setVisitorCookie(res: Response, domain: string | null, visitorId
   res.append('Set-Cookie', `_slc=${value}; Max-Age=${VISITOR_MAX_AGE_SECONDS}; ${attributes(domain)}; HttpOnly`);
 }
 
+// 90 days, counted anew at each visit (Meta, "fbp and fbc parameters"). Meta's pixel reads them: they are not HttpOnly.
+const META_MAX_AGE_SECONDS = 7_776_000;
+
+/** Stores one of Meta's browser ids, or keeps it for longer. Only after a decision that allows storage for Meta. */
+export function setMetaCookie(
+  res: Response,
+  domain: string | null,
+  cookie: { name: '_fbp' | '_fbc'; value: string },
+): void {
+  const { name, value } = cookie;
+  res.append('Set-Cookie', `${name}=${value}; Max-Age=${META_MAX_AGE_SECONDS}; ${attributes(domain)}`);
+}
+
 const META_COOKIES = ['_fbp', '_fbc'];
 const ALL_COOKIES = ['_slc', ...META_COOKIES, '_dcid'];
 

@@ -15,6 +15,8 @@ export interface EvidenceParts {
   readonly collectEvidence: (carriers: readonly RawConsent[], keyedHash: (text: string) => string) => EvidenceBundle;
   /** Countries that the signals themselves name: written by the client, so that they tighten only. */
   readonly hintsOf: (bundle: EvidenceBundle) => readonly string[];
+  /** The country of an address by the operator's database; null where it knows none, or none is configured. */
+  readonly countryOf: (ip: string) => string | null;
 }
 
 /** What the connection shows beside the body. Empty for a request with a token: its cookies and headers are the server's own. */
@@ -29,6 +31,8 @@ export interface RequestContext {
   readonly cookie: (name: string) => readonly string[];
   /** From the region header of a trusted proxy. */
   readonly proxyCountry: string | null;
+  /** The visitor's address; null for a request with a token. */
+  readonly clientIp: string | null;
 }
 
 export interface Shown {
@@ -43,11 +47,18 @@ const HASH_BYTES = 16;
 export function showEvidence(
   parts: EvidenceParts,
   context: RequestContext,
-  own: { readonly consent: RawConsent | null; readonly indications: readonly RegionIndication[] },
+  own: {
+    readonly consent: RawConsent | null;
+    readonly indications: readonly RegionIndication[];
+    /** Of an event: a server names its visitor's address. */
+    readonly ip?: string | null;
+  },
 ): Shown {
   const bundle = parts.collectEvidence(context.carriersOf(own.consent), (text) => hexHash(parts.keys, text));
+  const ip = own.ip ?? context.clientIp;
   const indications: RegionIndication[] = [
     { country: context.proxyCountry, basis: 'proxy_header' },
+    { country: ip === null ? null : parts.countryOf(ip), basis: 'ip_database' },
     ...own.indications,
     ...parts.hintsOf(bundle).map((country): RegionIndication => ({ country, basis: 'hint' })),
   ];

@@ -7,6 +7,7 @@ import type { Accepted, Candidate, Ids, Intake, Rejected, SourceEvent, SourceRes
 import type { ReasonCode } from '../core/reasons.ts';
 import { payloadBinding, seal } from '../core/seal.ts';
 import type { Site } from '../core/settings.ts';
+import { createBrowserIds, type FindBrowserIds, type MetaCookies, NO_META_COOKIES } from './browser-ids.ts';
 import { type EvidenceParts, hexHash, type RequestContext, showEvidence, visitorCookies } from './evidence.ts';
 
 export interface IngestParts extends EvidenceParts {
@@ -33,23 +34,30 @@ export interface Ingested {
   readonly accepted: readonly Accepted[];
   /** The visitor id that may be stored on the device; null = nothing may. */
   readonly visitorToStore: string | null;
+  /** Meta's browser ids that may be stored on the device, or kept there for longer. */
+  readonly metaCookies: MetaCookies;
 }
 
 export type Ingest = (context: RequestContext, result: SourceResult) => Promise<Ingested>;
 
 /** Binds the columns that intake joins. The result throws Problem `unavailable` when nothing was accepted. */
 export function createIngest(parts: IngestParts): Ingest {
+  const findBrowserIds = createBrowserIds(parts);
   return async (context, result) => {
     const cookies = visitorCookies(context, ['_slc']);
     // Named even where nothing names the browser, so that a withdrawal finds what was sent before the first cookie.
     const minted = parts.ids.uuid();
-    const named = result.events.map((event) => ({ event, known: visitorsOf(event, cookies), minted }));
+    const named = result.events.map((event) => nameEvent(event, { context, cookies, minted, findBrowserIds }));
     const accepted = await parts.intake.accept(named.map((one) => toCandidate(parts, context, one)));
     return {
       answer: toAnswer(result, accepted),
       accepted,
       // The cookie that is there stays: events are queued under its name.
       visitorToStore: mayStore(context, accepted) ? (cookies[0] ?? named[0]?.known[0] ?? minted) : null,
+      // The last event is the browser's newest state.
+      metaCookies: mayStoreForMeta(context, accepted)
+        ? (named.at(-1)?.metaCookies ?? NO_META_COOKIES)
+        : NO_META_COOKIES,
     };
   };
 }
@@ -60,10 +68,36 @@ function mayStore(context: RequestContext, accepted: readonly Accepted[]): boole
   return accepted.every(({ duplicate, verdicts }) => !duplicate && verdicts.some((verdict) => verdict.consentPermits));
 }
 
+/** The same for Meta's own consent: another destination's stores nothing of Meta. */
+function mayStoreForMeta(context: RequestContext, accepted: readonly Accepted[]): boolean {
+  if (context.origin === null || accepted.length === 0) return false;
+  return accepted.every(({ duplicate, verdicts }) => {
+    return !duplicate && verdicts.some(({ destination, consentPermits }) => destination === 'meta' && consentPermits);
+  });
+}
+
 interface Named {
   readonly event: SourceEvent;
+  /** The event with what the request shows beside its body. */
+  readonly completed: CollectedEvent;
   readonly known: readonly string[];
   readonly minted: string;
+  readonly metaCookies: MetaCookies;
+}
+
+interface Naming {
+  readonly context: RequestContext;
+  readonly cookies: readonly string[];
+  readonly minted: string;
+  readonly findBrowserIds: FindBrowserIds;
+}
+
+function nameEvent(event: SourceEvent, { context, cookies, minted, findBrowserIds }: Naming): Named {
+  const known = visitorsOf(event, cookies);
+  const paged = withPage(event.event, context);
+  const { ids, cookies: metaCookies } = findBrowserIds(paged, context, known);
+  const { ids: _own, ...others } = paged;
+  return { event, completed: ids === undefined ? others : { ...others, ids }, known, minted, metaCookies };
 }
 
 function visitorsOf({ visitorId }: SourceEvent, cookies: readonly string[]): readonly string[] {
@@ -73,7 +107,7 @@ function visitorsOf({ visitorId }: SourceEvent, cookies: readonly string[]): rea
 function toCandidate(parts: IngestParts, context: RequestContext, named: Named): Candidate {
   const { keys } = parts;
   const site = context.site.id;
-  const event = completeEvent(named.event.event, context);
+  const event = named.completed;
   const sealId = parts.ids.bytes(16);
   return {
     site,
@@ -85,7 +119,7 @@ function toCandidate(parts: IngestParts, context: RequestContext, named: Named):
     timeMs: event.timeMs,
     receivedMs: context.receivedMs,
     objections: objectionsTo(named.event, context.site),
-    ...showEvidence(parts, context, named.event),
+    ...showEvidence(parts, context, { ...named.event, ip: event.client.ip }),
     ...namePersons(parts, site, event, named),
     eventKey: keyedHash(keys.lookup, 8, site, event.name, event.eventId),
     orderKey: orderKeyOf(parts, site, event),
@@ -121,18 +155,10 @@ function objectionsTo({ event, objections }: SourceEvent, { purchases }: Site): 
   return superseded ? [...objections, { code: 'event.superseded', destination: '*' }] : objections;
 }
 
-/** Adds what a browser's request shows and its body does not say: the page, Meta's browser ids. */
-function completeEvent(event: CollectedEvent, context: RequestContext): CollectedEvent {
-  if (event.trust !== 'browser') return event;
-  const fbp = event.ids?.fbp ?? context.cookie('_fbp').find((value) => value !== '');
-  const fbc = event.ids?.fbc ?? context.cookie('_fbc').find((value) => value !== '');
-  const ids = { ...event.ids, ...(fbp ? { fbp } : {}), ...(fbc ? { fbc } : {}) };
-  const url = event.page?.url?.trim() ? event.page.url : context.origin;
-  return {
-    ...event,
-    ...(Object.keys(ids).length > 0 ? { ids } : {}),
-    ...(url === null ? {} : { page: { ...event.page, url } }),
-  };
+/** A browser's request shows the page that its body does not name. */
+function withPage(event: CollectedEvent, { origin }: RequestContext): CollectedEvent {
+  if (event.trust !== 'browser' || event.page?.url?.trim() || origin === null) return event;
+  return { ...event, page: { ...event.page, url: origin } };
 }
 
 function toAnswer(result: SourceResult, accepted: readonly Accepted[]): CollectAnswer {

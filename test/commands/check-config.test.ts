@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { registerCheckConfig } from '../../src/commands/check-config.ts';
+import { type FakeKlaviyo, startFakeKlaviyo } from '../../src/demo/fake-klaviyo.ts';
+import { type FakeMeta, startFakeMeta } from '../../src/demo/fake-meta.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-check-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -12,9 +14,19 @@ const env = (name: string) => `\${env:${name}}`;
 const META = `    meta: { datasetId: "1234567890", accessToken: "${env('META')}" }\n`;
 const KLAVIYO = `    klaviyo: { privateKey: "${env('KLAVIYO')}" }\n`;
 const SITE = 'sites:\n  - id: shop\n    origins: ["https://shop.example"]\n';
+const metaAt = (url: string) => META.replace('datasetId', `baseUrl: "${url}", datasetId`);
+const klaviyoAt = (url: string) => KLAVIYO.replace('privateKey', `baseUrl: "${url}", privateKey`);
 const ENV = { META: 'EAAlive7f3c', KLAVIYO: 'pk_live_51b2' };
 
-function check(text: string, ...args: readonly string[]) {
+let graph: FakeMeta;
+let events: FakeKlaviyo;
+beforeEach(async () => {
+  graph = await startFakeMeta({ datasets: { 1234567890: ENV.META } });
+  events = await startFakeKlaviyo({ key: ENV.KLAVIYO });
+});
+afterEach(() => Promise.all([graph.close(), events.close()]));
+
+function prepare(text: string) {
   const file = join(folder, 'sluice.yaml');
   writeFileSync(file, text);
   const seen = { out: '', err: '', code: -1, file };
@@ -33,7 +45,18 @@ function check(text: string, ...args: readonly string[]) {
     cwd: folder,
     color: false,
   });
-  program.parse(['check-config', '--config', file, ...args], { from: 'user' });
+  return { program, seen, line: ['check-config', '--config', file] };
+}
+
+function check(text: string, ...args: readonly string[]) {
+  const { program, seen, line } = prepare(text);
+  program.parse([...line, ...args], { from: 'user' });
+  return seen;
+}
+
+async function checkOnline(text: string, ...args: readonly string[]) {
+  const { program, seen, line } = prepare(text);
+  await program.parseAsync([...line, '--online', ...args], { from: 'user' });
   return seen;
 }
 
@@ -93,6 +116,33 @@ describe('check-config', () => {
     expect(code).toBe(0);
     expect(err).toContain('hint: ');
     expect(err).toContain(hint);
+  });
+
+  it('asks each destination online, and sends nothing that counts', async () => {
+    const { out, code } = await checkOnline(SITE + metaAt(graph.url) + klaviyoAt(events.url));
+    expect(code).toBe(0);
+    expect(out.split('\n').slice(3)).toEqual([
+      '  site shop, meta, dataset 1234567890: accepted: Meta accepts the token, the dataset and v25.0',
+      '  site shop, klaviyo, private key: accepted: Klaviyo accepts the key, its scope and revision 2026-07-15',
+      '',
+    ]);
+    expect([graph.accepted(), events.accepted()]).toEqual([[], []]);
+  });
+
+  it('exits with 1 where a destination refuses, and says why', async () => {
+    const wrong = metaAt(graph.url).replace('1234567890', '999');
+    const { out, code } = await checkOnline(SITE + wrong + klaviyoAt(events.url), '--json');
+    expect(code).toBe(1);
+    expect(JSON.parse(out).online).toMatchObject([
+      { site: 'shop', destination: 'meta', subject: 'dataset 999', verdict: 'refused', code: 'meta.100.33' },
+      { site: 'shop', destination: 'klaviyo', subject: 'private key', verdict: 'accepted', code: null },
+    ]);
+  });
+
+  it('asks nobody while the file itself is wrong', async () => {
+    const { code } = await checkOnline(`lgo: {}\n${SITE}${metaAt(graph.url)}`);
+    expect(code).toBe(2);
+    expect(graph.ledger).toEqual([]);
   });
 
   it('never prints a secret', () => {

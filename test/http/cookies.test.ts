@@ -1,6 +1,6 @@
 import type { Response } from 'supertest';
 import { describe, expect, it } from 'vitest';
-import { DROP, EVENT, expectProblem, openShop, PERMIT, post, TOKEN } from './shop.ts';
+import { DROP, EVENT, expectProblem, NOW_MS, openShop, PERMIT, post, TOKEN } from './shop.ts';
 
 describe('cookies', () => {
   const cookiesOf = (res: Response) => (res.headers['set-cookie'] ?? []) as unknown as string[];
@@ -24,6 +24,21 @@ describe('cookies', () => {
   it('name a visitor who has no name yet', async () => {
     const [cookie] = cookiesOf(await post(openShop(), { name: 'page_view' }));
     expect(cookie).toMatch(/^_slc=[0-9a-f-]{36}; /);
+  });
+
+  it('of Meta are set beside it, readable by its pixel, for 90 days', async () => {
+    const shop = openShop({ site: { destinations: new Map([['meta', {}]]) } });
+    const landing = { ...EVENT, page: { url: 'https://shop.example/?fbclid=IwAR0_a-B' } };
+    const cookies = cookiesOf(await post(shop, landing));
+    const rest = 'Max-Age=7776000; Domain=shop.example; Path=/; Secure; SameSite=Lax';
+    expect(cookies.slice(1)).toEqual([
+      `_fbp=fb.1.${NOW_MS}.1073741824; ${rest}`,
+      `_fbc=fb.1.${NOW_MS}.IwAR0_a-B; ${rest}`,
+    ]);
+    const header = cookies.map((cookie) => cookie.split(';')[0]).join('; ');
+    expect(cookiesOf(await post(shop, { name: 'page_view' }, { Cookie: header })).slice(1)).toEqual(cookies.slice(1));
+    shop.intake.accepts = () => ({ duplicate: false, verdicts: DROP });
+    expect(cookiesOf(await post(shop, landing))).toEqual([]);
   });
 
   it('are not set without consent, nor for half a character', async () => {

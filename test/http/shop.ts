@@ -155,7 +155,13 @@ export function openShop(over: Parameters<typeof config>[0] & Partial<CollectApp
   const metrics = createHttpMetrics('0.0.0-test');
   const logged: string[] = [];
   const ids = countingIds();
-  const evidence = { keys: KEYS, epochKey: () => KEYS.wrap, collectEvidence, hintsOf: countryHints };
+  const evidence = {
+    keys: KEYS,
+    epochKey: () => KEYS.wrap,
+    collectEvidence,
+    hintsOf: countryHints,
+    countryOf: () => null,
+  };
   const app = createCollectApp({
     source: browser,
     readConsentReport,

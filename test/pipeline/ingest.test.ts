@@ -13,7 +13,13 @@ const collectEvidence = (carriers: readonly object[], hash: (text: string) => st
 
 function parts(hints: readonly string[] = []) {
   const intake = recordingIntake();
-  const evidence = { keys: KEYS, epochKey: () => KEYS.wrap, collectEvidence, hintsOf: () => hints };
+  const evidence = {
+    keys: KEYS,
+    epochKey: () => KEYS.wrap,
+    collectEvidence,
+    hintsOf: () => hints,
+    countryOf: (ip: string) => (ip === '192.0.2.44' ? 'CA' : null),
+  };
   return {
     intake,
     ingest: createIngest({ ...evidence, intake, ids: countingIds() }),
@@ -30,6 +36,7 @@ function context(over: Partial<RequestContext> & { cookies?: Record<string, stri
     carriersOf: (own) => (own === null ? [] : [own]),
     cookie: (name) => cookies[name] ?? [],
     proxyCountry: 'US',
+    clientIp: null,
     ...rest,
   };
 }
@@ -152,6 +159,10 @@ describe('a candidate', () => {
   it('resolves the region from proxy, server and hints', async () => {
     expect((await candidateOf(sourceEvent())).candidate.region).toEqual({ country: 'US', basis: 'proxy_header' });
     expect((await candidateOf(sourceEvent(), { proxyCountry: null })).candidate.region.basis).toBe('unknown');
+    const located = await candidateOf(sourceEvent({ client: { ip: '192.0.2.44', userAgent: null } }), {
+      proxyCountry: null,
+    });
+    expect(located.candidate.region).toEqual({ country: 'CA', basis: 'ip_database' });
     const hint = { country: 'DE', basis: 'hint' } as const;
     const hinted = await candidateOf(sourceEvent({}, { indications: [hint] }));
     expect(hinted.candidate.region).toEqual({ country: 'DE', basis: 'proxy_header' });
@@ -168,7 +179,8 @@ describe('a candidate', () => {
 describe('what a browser leaves out', () => {
   it('is completed by the Origin and by Meta\u2019s own cookies, the body first', async () => {
     const cookies = { _fbp: ['fb.1.1596403881668.1116446470'], _fbc: ['', 'fb.1.1554763741205.AbC'] };
-    const { candidate } = await candidateOf(sourceEvent({ ids: { fbp: 'fb.1.1.2' } }), { cookies });
+    const shop = site({ destinations: new Map([['meta', {}]]) });
+    const { candidate } = await candidateOf(sourceEvent({ ids: { fbp: 'fb.1.1.2' } }), { cookies, site: shop });
     expect(opened(candidate)).toMatchObject({
       ids: { fbp: 'fb.1.1.2', fbc: 'fb.1.1554763741205.AbC' },
       page: { url: ORIGIN },
@@ -211,6 +223,26 @@ describe('the visitor that may be stored', () => {
 
   it('is none for a server', async () => {
     expect((await answered([permitted], { origin: null })).visitorToStore).toBeNull();
+  });
+
+  const withMeta = { site: site({ destinations: new Map([['meta', {}]]) }) };
+  const metaOnly = { duplicate: false, verdicts: [...PERMIT.slice(0, 1), ...DROP.slice(1)] };
+  const klaviyoOnly = { duplicate: false, verdicts: [...DROP.slice(0, 1), ...PERMIT.slice(1)] };
+
+  it.each([
+    ['a permit', [permitted], true],
+    ['consent for Meta alone', [metaOnly], true],
+    ['consent for an event that goes nowhere', [objected], true],
+    ['consent for the other destination alone', [klaviyoOnly], false],
+    ['a refusal within a batch', [permitted, { duplicate: false, verdicts: DROP }], false],
+    ['a duplicate', [{ duplicate: true, verdicts: PERMIT }], false],
+  ])('is accompanied by Meta\u2019s own ids after %s: %s', async (_, accepted, isStored) => {
+    const { metaCookies } = await answered(accepted, withMeta);
+    expect(metaCookies.fbp !== null).toBe(isStored);
+  });
+
+  it('is accompanied by nothing of Meta for a site without it', async () => {
+    expect((await answered([permitted])).metaCookies).toEqual({ fbp: null, fbc: null });
   });
 });
 
