@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { databaseFile } from './config/database-file.ts';
 import { configHash } from './config/hash.ts';
 import { processEnvironment, readConfig } from './config.ts';
-import { signals } from './consent/index.ts';
+import { signals, warmUp } from './consent/index.ts';
 import { deriveKeys, type Keys } from './core/identity.ts';
 import { createDecide } from './core/policy.ts';
 import type { Clock, Destination, Ids, Intake, OpenDestination } from './core/ports.ts';
@@ -47,6 +47,7 @@ export interface DeliveryOptions {
  */
 export async function startDelivery(options: DeliveryOptions): Promise<DeliveryHalf> {
   const { config, clock } = options;
+  warmUp();
   const decide = createDecide(signals);
   const order = destinations.map(({ id }) => id);
   const store = await openSqliteStore({

@@ -6,7 +6,8 @@ import { Worker } from 'node:worker_threads';
 import { databaseFile } from './config/database-file.ts';
 import { locateConfig, processEnvironment, readConfig } from './config.ts';
 import { carriersOf } from './consent/carriers.ts';
-import { collectEvidence, countryHints } from './consent/index.ts';
+import { collectEvidence, countryHints, warmUp } from './consent/index.ts';
+import { policyHints } from './consent/policy-hints.ts';
 import { CannotRun } from './core/errors.ts';
 import { deriveKeys, type Keys } from './core/identity.ts';
 import type { Clock, Ids, Intake } from './core/ports.ts';
@@ -24,6 +25,7 @@ import { createLog, type Log } from './log.ts';
 import { createConsentChange } from './pipeline/consent-change.ts';
 import type { EvidenceParts } from './pipeline/evidence.ts';
 import { createIngest } from './pipeline/ingest.ts';
+import { type CountryOf, openRegionDatabase } from './region-database.ts';
 import { browser } from './sources/browser.ts';
 import { readConsentReport } from './sources/consent-report.ts';
 import { createIds, systemClock } from './system.ts';
@@ -58,6 +60,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const log = createLog({ level: config.log.level });
   const database = databaseFile(config);
   const keys = deriveKeys(openKeys({ file: config.keys.file, databaseExists: existsSync(database) }).master);
+  const countryOf = config.region.database === null ? () => null : openRegionDatabase(config.region.database);
+  for (const hint of new Set(config.sites.flatMap(({ policy }) => policyHints(policy)))) log.warn(hint);
+  warmUp();
   const releases: (() => Promise<void>)[] = [];
   try {
     const thread = await startStoreThread(source, {
@@ -65,7 +70,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       onBroken: options.onBroken,
     });
     releases.push(() => thread.stop(config.delivery.drainMs));
-    const urls = await openListeners({ config, log, keys, thread, clock: systemClock, ids: createIds() }, releases);
+    const half: HttpHalf = { config, log, keys, thread, countryOf, clock: systemClock, ids: createIds() };
+    const urls = await openListeners(half, releases);
     return { config, urls, stop: () => releaseAll(releases, log) };
   } catch (error) {
     await releaseAll(releases, log);
@@ -155,6 +161,7 @@ interface HttpHalf {
   readonly log: Log;
   readonly keys: Keys;
   readonly thread: StoreThread;
+  readonly countryOf: CountryOf;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -190,11 +197,17 @@ function urlOf(host: string, port: number): string {
 }
 
 function collectApp(
-  { config, log, keys, thread, clock, ids }: HttpHalf,
+  { config, log, keys, thread, countryOf, clock, ids }: HttpHalf,
   { metrics, draining }: { metrics: HttpMetrics; draining: () => boolean },
 ) {
   const { intake } = thread;
-  const evidence: EvidenceParts = { keys, epochKey: () => thread.epochKey, collectEvidence, hintsOf: countryHints };
+  const evidence: EvidenceParts = {
+    keys,
+    epochKey: () => thread.epochKey,
+    collectEvidence,
+    hintsOf: countryHints,
+    countryOf,
+  };
   const script = readScript();
   return createCollectApp({
     config,

@@ -16,6 +16,8 @@ export interface OneTrustCookie {
   /** Group ids in ascending order; an id with any flag but a plain 1, anywhere, is denied. */
   readonly granted: readonly string[];
   readonly denied: readonly string[];
+  /** The shop's own "general vendors", read like groups; null where the value has none. */
+  readonly vendors: Flags | null;
   readonly awaitingReconsent: boolean;
   readonly country: string | null;
   /** The value was decoded by somebody and cut at the semicolon of its geolocation: what came behind is lost. */
@@ -31,15 +33,19 @@ export interface OneTrustCookie {
 /** Reads an OptanonConsent value. Never throws. */
 export function readOneTrustCookie(text: string): OneTrustCookie | Fault {
   if (text.length > MAX_SIGNAL_LENGTH) return malformed('length');
-  const fields = splitFields(unwrap(text));
-  const groups = readGroups(valuesOf(fields, 'groups'));
+  const value = unwrap(text);
+  const fields = splitFields(value);
+  const groups = readFlags(valuesOf(fields, 'groups'));
+  if (groups === null) return malformed('no_groups');
   if ('fault' in groups) return groups;
+  const vendors = readFlags(valuesOf(fields, 'genVendors'));
   const geolocation = single(fields, 'geolocation');
   return {
     ...groups,
+    vendors: vendors === null || 'fault' in vendors ? null : vendors,
     awaitingReconsent: valuesOf(fields, 'AwaitingReconsent').some((value) => value !== 'false'),
     country: parseCountry(geolocation?.split(';')[0]),
-    cut: fields.at(-1)?.[0] === 'geolocation' && geolocation !== null && /^[A-Za-z]{2}$/.test(geolocation),
+    cut: /(?:^|&)geolocation=[A-Za-z]{2}$/.test(value) && geolocation !== null,
     interaction: readInteraction(fields),
     crTimeMs: readDigits(single(fields, 'crTime'), 1),
     lastConsentMs: readDigits(single(fields, 'lastConsentTs'), 1000),
@@ -55,11 +61,16 @@ function unwrap(text: string): string {
   return !text.includes('=') && /%3d/i.test(text) ? (decodeForm(text) ?? '') : text;
 }
 
-// First split, then decode: a landing page's address may hold an encoded `&groups=`.
+const READ = new Set(
+  'groups genVendors geolocation AwaitingReconsent intType iType crTime lastConsentTs datestamp'.split(' '),
+);
+
+// First split, then decode: a landing page's address may hold an encoded `&groups=`. What no rule reads is passed over.
 function splitFields(text: string): readonly Field[] {
-  return text.split('&').map((part) => {
+  return text.split('&').flatMap((part): Field[] => {
     const at = part.indexOf('=');
-    return at < 0 ? [part, ''] : [part.slice(0, at), decodeForm(part.slice(at + 1))];
+    const name = at < 0 ? part : part.slice(0, at);
+    return READ.has(name) ? [[name, at < 0 ? '' : decodeForm(part.slice(at + 1))]] : [];
   });
 }
 
@@ -79,13 +90,11 @@ function single(fields: readonly Field[], name: string): string | null {
   return others.every((other) => other === first) ? first : null;
 }
 
-interface Groups {
-  readonly granted: readonly string[];
-  readonly denied: readonly string[];
-}
+/** Ids in ascending order. */
+export type Flags = { readonly granted: readonly string[]; readonly denied: readonly string[] };
 
-/** A group counts as granted only where every list of groups grants it. */
-function readGroups(lists: readonly (string | null)[]): Groups | Fault {
+/** An `id:flag` list. An id counts as granted only where every list grants it. @returns null where no list has an entry */
+function readFlags(lists: readonly (string | null)[]): Flags | Fault | null {
   const granted = new Map<string, number>();
   const denied = new Set<string>();
   let entries = 0;
@@ -102,7 +111,7 @@ function readGroups(lists: readonly (string | null)[]): Groups | Fault {
     }
     for (const id of grants) granted.set(id, (granted.get(id) ?? 0) + 1);
   }
-  if (entries === 0) return malformed('no_groups');
+  if (entries === 0) return null;
   const everywhere = new Set(lists).size;
   const all = [...granted].flatMap(([id, count]) => (count === everywhere && !denied.has(id) ? [id] : []));
   return { granted: all.sort(), denied: [...denied].sort() };

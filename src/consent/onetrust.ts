@@ -3,7 +3,7 @@
 
 import type { Ask, ConsentSignal, ConsentTime, SignalVerdict } from '../core/consent.ts';
 import { judgeAge } from './age.ts';
-import { BANNER_CLOSED, type OneTrustCookie, readAlertBox, readOneTrustCookie } from './onetrust-cookie.ts';
+import { BANNER_CLOSED, type Flags, type OneTrustCookie, readAlertBox, readOneTrustCookie } from './onetrust-cookie.ts';
 import { type Unreadable, unreadable } from './unreadable.ts';
 
 /** Where the time of consent was found. `write`: only the cookie's last write is known, which is never earlier. */
@@ -13,6 +13,8 @@ type TimeSource = 'alert_box' | 'cr_time' | 'last_consent' | 'write';
 export type OneTrustGroups = {
   readonly granted: readonly string[];
   readonly denied: readonly string[];
+  /** General vendors; no key where the value names none. */
+  readonly vendors?: Flags;
   readonly reconsent: boolean;
   readonly country: string | null;
   readonly cut: boolean;
@@ -29,14 +31,16 @@ export const onetrust: ConsentSignal<OneTrustEvidence> = {
     const cookie = readOneTrustCookie(text);
     if ('fault' in cookie) return unreadable(text, cookie, keyedHash);
     const { granted, denied, awaitingReconsent: reconsent, country, cut, interaction } = cookie;
-    return { granted, denied, reconsent, country, cut, interaction, time: timeOf(cookie, readAlertBox(closed)) };
+    const vendors = cookie.vendors === null ? {} : { vendors: cookie.vendors };
+    const time = timeOf(cookie, readAlertBox(closed));
+    return { granted, denied, ...vendors, reconsent, country, cut, interaction, time };
   },
   judge(evidence, ask) {
     const wanted = ask.wanted.onetrust;
     if (wanted === undefined) return null;
     const isReadable = !('unreadable' in evidence);
     note(ask, 'readable', ['a value with groups', isReadable ? 'readable' : evidence.unreadable, isReadable]);
-    return isReadable ? judgeGroups(evidence, wanted.groups, ask) : { result: 'none', code: evidence.code };
+    return isReadable ? judgeGroups(evidence, wanted, ask) : { result: 'none', code: evidence.code };
   },
   hints: (evidence) => ('unreadable' in evidence || evidence.country === null ? [] : [evidence.country]),
 };
@@ -49,28 +53,47 @@ function timeOf(cookie: OneTrustCookie, alertBoxMs: number | null): OneTrustGrou
   return writtenMs === null ? null : { ms: writtenMs, from: 'write' };
 }
 
-function judgeGroups(evidence: OneTrustGroups, groups: readonly string[], ask: Ask): SignalVerdict {
+type Wanted = NonNullable<Ask['wanted']['onetrust']>;
+
+function judgeGroups(evidence: OneTrustGroups, wanted: Wanted, ask: Ask): SignalVerdict {
   note(ask, 'reconsent', ['not due', evidence.reconsent ? 'due' : 'not due', !evidence.reconsent]);
   if (evidence.reconsent) return { result: 'denied', code: 'consent.reconsent_due' };
-  const refused = judgeCategories(evidence, groups, ask);
-  if (refused !== null) return refused;
+  const [categories, vendors] = [judgeCategories(evidence, wanted, ask), judgeVendors(evidence, wanted, ask)];
+  if (vendors?.result === 'denied' && categories?.result !== 'denied') return vendors;
+  const missing = categories ?? vendors;
+  if (missing !== null) return missing;
   // Where opt-out is the law, defaults of the template count until somebody refuses.
   if (ask.region === 'regulated' && !isAnswered(evidence, ask)) return { result: 'none', code: 'consent.unanswered' };
   return judgeTime(evidence, ask);
 }
 
-function judgeCategories(evidence: OneTrustGroups, groups: readonly string[], ask: Ask): SignalVerdict | null {
-  const states = groups.map((id) => stateOf(evidence, id));
-  groups.forEach((id, i) => {
-    note(ask, `group ${id}`, ['granted', states[i] ?? 'missing', states[i] === 'granted']);
-  });
+function judgeCategories(evidence: Flags, { groups }: Wanted, ask: Ask): SignalVerdict | null {
+  const states = groups.map((id) => noteState(evidence, id, { ask, kind: 'group' }));
   if (states.includes('denied')) return { result: 'denied', code: 'category.denied' };
   return states.includes('missing') ? { result: 'none', code: 'category.missing' } : null;
 }
 
-function stateOf({ granted, denied }: OneTrustGroups, id: string): 'granted' | 'denied' | 'missing' {
-  if (denied.includes(id)) return 'denied';
-  return granted.includes(id) ? 'granted' : 'missing';
+const NO_VENDORS: Flags = { granted: [], denied: [] };
+
+function judgeVendors(
+  { vendors = NO_VENDORS }: OneTrustGroups,
+  { genVendors = [] }: Wanted,
+  ask: Ask,
+): SignalVerdict | null {
+  const states = genVendors.map((id) => noteState(vendors, id, { ask, kind: 'vendor' }));
+  if (states.includes('denied')) return { result: 'denied', code: 'vendor.denied' };
+  return states.includes('missing') ? { result: 'none', code: 'vendor.not_disclosed' } : null;
+}
+
+interface Noted {
+  readonly ask: Ask;
+  readonly kind: 'group' | 'vendor';
+}
+
+function noteState({ granted, denied }: Flags, id: string, { ask, kind }: Noted): 'granted' | 'denied' | 'missing' {
+  const state = denied.includes(id) ? 'denied' : granted.includes(id) ? 'granted' : 'missing';
+  note(ask, `${kind} ${id}`, ['granted', state, state === 'granted']);
+  return state;
 }
 
 /** Whether the banner was answered: closing it with the defaults is no answer. */

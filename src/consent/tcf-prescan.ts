@@ -1,6 +1,7 @@
 // The bounded look at a TC string before @iabtcf/core may see it: one string of 52 characters stops that library for 2.8 s,
 // and it takes strings for consent that are none. Layout: IAB Tech Lab, "Consent string and vendor list formats v2".
 
+import { type Bits, bitsOf, isPadding, letterOf, sextetOf, skip, take } from './bits.ts';
 import { type Fault, MAX_SIGNAL_LENGTH, malformed } from './unreadable.ts';
 
 // A TCF v1 string with nothing in it; a v2 string is longer, which its sections show.
@@ -18,8 +19,6 @@ const PURPOSES = 24;
 const VENDORS_AT = 213;
 // Two empty lists of 17 bits and a count of 12: with the rest of the character before, 51 bits.
 const NOBODY = 'A'.repeat(8);
-// Encoders pad to a byte and to four characters of base64: more than that, or anything but zeros, is no padding.
-const MAX_PADDING_BITS = 23;
 
 const SEGMENT = { disclosed: 1, allowed: 2, publisher: 3 } as const;
 
@@ -31,26 +30,11 @@ export interface TcScan {
   readonly publisherTc: boolean;
 }
 
-interface Bits {
-  readonly sextets: Uint8Array;
-  at: number;
-  /** Somebody read beyond the end. */
-  short: boolean;
-}
-
-const SEXTETS = readAlphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
-
-function readAlphabet(alphabet: string): Uint8Array {
-  const table = new Uint8Array(128).fill(0xff);
-  for (let value = 0; value < alphabet.length; value++) table[alphabet.charCodeAt(value)] = value;
-  return table;
-}
-
 /** Looks through a TC string in time linear in its length, which is capped. Never throws. */
 export function scanTcString(text: string): TcScan | Fault {
   if (text.length < MIN_LENGTH || text.length > MAX_SIGNAL_LENGTH) return malformed('length');
   if (!/^[\w.-]+$/.test(text)) return malformed('alphabet');
-  const version = SEXTETS[text.charCodeAt(0)] ?? 0;
+  const version = sextetOf(text, 0);
   if (version !== CORE_VERSION) return foreignVersion(version);
   const [core = '', ...others] = text.split('.', MAX_SEGMENTS + 1);
   if (others.length >= MAX_SEGMENTS) return malformed('segments');
@@ -73,38 +57,6 @@ function foreignVersion(version: number): Fault {
   return version >= 1 && version < 8
     ? { code: 'consent.unsupported_version', fault: 'version' }
     : malformed('core_missing');
-}
-
-function bitsOf(segment: string): Bits {
-  const sextets = new Uint8Array(segment.length);
-  for (let i = 0; i < segment.length; i++) sextets[i] = SEXTETS[segment.charCodeAt(i)] ?? 0;
-  return { sextets, at: 0, short: false };
-}
-
-/** The next `count` bits, at most 24, as a number; 0 beyond the end, which `short` remembers. */
-function take(bits: Bits, count: number): number {
-  const { sextets } = bits;
-  let { at } = bits;
-  const end = at + count;
-  bits.at = end;
-  if (end > sextets.length * 6) {
-    bits.short = true;
-    return 0;
-  }
-  let value = 0;
-  while (at < end) {
-    const index = Math.floor(at / 6);
-    const offset = at - index * 6;
-    const width = Math.min(6 - offset, end - at);
-    value = (value << width) | (((sextets[index] ?? 0) >> (6 - offset - width)) & ((1 << width) - 1));
-    at += width;
-  }
-  return value;
-}
-
-function skip(bits: Bits, count: number): void {
-  bits.at += count;
-  if (bits.at > bits.sextets.length * 6) bits.short = true;
 }
 
 interface Budget {
@@ -178,8 +130,7 @@ function scanRestrictions(bits: Bits): string | null {
 }
 
 function scanPadding(bits: Bits): string | null {
-  const left = bits.sextets.length * 6 - bits.at;
-  return left > MAX_PADDING_BITS || take(bits, left) !== 0 ? 'padding' : null;
+  return isPadding(bits) ? null : 'padding';
 }
 
 function scanSegments(segments: readonly string[], found: Map<number, string>, budget: Budget): string | null {
@@ -211,11 +162,7 @@ function scanPublisher(bits: Bits): string | null {
 function withoutVendors(core: string, publisher: string | undefined): string {
   const whole = Math.floor(VENDORS_AT / 6);
   const kept = VENDORS_AT - whole * 6;
-  const boundary = (SEXTETS[core.charCodeAt(whole)] ?? 0) & ~((1 << (6 - kept)) - 1);
+  const boundary = sextetOf(core, whole) & ~((1 << (6 - kept)) - 1);
   const empty = `${core.slice(0, whole)}${letterOf(boundary)}${NOBODY}`;
   return publisher === undefined ? empty : `${empty}.${publisher}`;
-}
-
-function letterOf(sextet: number): string {
-  return String.fromCharCode(SEXTETS.indexOf(sextet));
 }

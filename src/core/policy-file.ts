@@ -16,7 +16,13 @@ const vendorEvidence = z.string().regex(/^(additional_consent:[1-9]\d{0,8}|publi
 
 const destinationPolicy = z.strictObject({
   tcf: z.strictObject({ purposes: z.array(purpose).min(1), vendorEvidence: z.array(vendorEvidence) }).optional(),
-  onetrust: z.strictObject({ groups: z.array(z.string().min(1)).min(1) }).optional(),
+  onetrust: z
+    .strictObject({
+      groups: z.array(z.string().min(1)).min(1),
+      // OneTrust's "general vendors", by the ids that the shop gave them; the same for every file that leaves them out.
+      genVendors: z.array(z.string().min(1)).min(1).optional(),
+    })
+    .optional(),
   google: z
     .strictObject({
       signals: z.array(z.enum(['ad_storage', 'analytics_storage', 'ad_user_data', 'ad_personalization'])).min(1),

@@ -30,6 +30,7 @@ export const ROOMS: readonly Room[] = [
   { name: 'config', holds: ['src/config.ts', 'src/config/'], mayImport: ['core'] },
   { name: 'log', holds: ['src/log.ts', 'src/log/'], mayImport: ['core'] },
   { name: 'keys', holds: ['src/keys.ts'], mayImport: ['core'] },
+  { name: 'region-database', holds: ['src/region-database.ts'], mayImport: ['core'] },
   { name: 'core', holds: ['src/core/'], mayImport: [], packages: /^(zod|node:crypto)$/ },
   { name: 'sources', holds: ['src/sources/'], mayImport: ['core'] },
   { name: 'consent', holds: ['src/consent/'], mayImport: ['core'] },
@@ -62,6 +63,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   kysely: ['src/store/'],
   pg: ['src/store/'],
   undici: ['src/destinations/'],
+  maxmind: ['src/region-database.ts'],
   commander: ['src/cli.ts', 'src/commands/'],
   'prom-client': ['src/http/', 'src/deliver.ts', 'src/delivery-metrics.ts'],
 };

@@ -47,7 +47,35 @@ const oneTrustUnit = fc
     onetrust_closed: writeAlertBoxClosed(NOW - days * DAY),
   }));
 const gpcUnit = fc.constant({ gpc: true });
-const unit = fc.oneof(tcfUnit, oneTrustUnit, gpcUnit);
+const letters = fc.string({
+  unit: fc.constantFrom('l', 'm', 'n', 'p', 'q', 'r', 't', 'u', 'v'),
+  minLength: 4,
+  maxLength: 4,
+});
+const googleUnit = fc
+  .record({ gcs: fc.constantFrom('G111', 'G100', 'G110', 'G1--'), letters })
+  .map(({ gcs, letters: four }) => ({ gcs, gcd: `1${[...four].map((letter) => `3${letter}`).join('')}5` }));
+const answer = fc.option(fc.boolean(), { nil: undefined });
+const shopifyUnit = fc.record({ marketing: answer, sale_of_data: answer }).map(({ marketing, sale_of_data }) => ({
+  shopify: {
+    ...(marketing === undefined ? {} : { marketing }),
+    ...(sale_of_data === undefined ? {} : { sale_of_data }),
+  },
+}));
+const gppUnit = fc
+  .oneof(
+    fc.constantFrom(
+      'DBABLA~BVQVAAAAAAGA.YA',
+      'DBABLA~CVQqAAAAAACA.QA',
+      'DBABLA~CVQqAAAAAACA.YA',
+      'DBABTA~1YYN',
+      'DBABLA~',
+    ),
+    tcf.map(({ tcf: text }) => `DBABMA~${text}`),
+  )
+  .map((gpp) => ({ gpp }));
+const usPrivacyUnit = fc.constantFrom('1YYN', '1YNN', '1---', '2YYN').map((usprivacy) => ({ usprivacy }));
+const unit = fc.oneof(tcfUnit, oneTrustUnit, gpcUnit, googleUnit, shopifyUnit, gppUnit, usPrivacyUnit);
 
 function evidenceOf(raw: Parameters<(typeof signals)[number]['decode']>[0]): Evidence {
   const evidence: Partial<Record<SignalName, Json>> = {};
@@ -108,6 +136,26 @@ describe('several signals together', () => {
   });
 });
 
+describe('one visitor’s signals', () => {
+  it('never influence another’s decision, whatever was decided before, between and at once', async () => {
+    const decideLater = async (raw: Parameters<typeof evidenceOf>[0]) => {
+      await Promise.resolve();
+      const evidence = evidenceOf(raw);
+      await Promise.resolve();
+      return decideOn([evidence]);
+    };
+    const visitors = fc.array(unit, { minLength: 2, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(visitors, async (raws) => {
+        const alone = raws.map((raw) => decideOn([evidenceOf(raw)]));
+        const together = await Promise.all(raws.toReversed().map(decideLater));
+        expect(together.toReversed()).toEqual(alone);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
 describe.each(signals.map((signal) => [signal.name, signal] as const))('any bytes as %s', (name, signal) => {
   const junk = fc.oneof(
     fc.string({ maxLength: 300 }),
@@ -118,8 +166,23 @@ describe.each(signals.map((signal) => [signal.name, signal] as const))('any byte
       maxLength: 60,
     }),
     fc.integer({ min: 1, max: 9000 }).map((length) => '%25'.repeat(length)),
+    fc.uint8Array({ maxLength: 60 }).map((bytes) => `D${Buffer.from(bytes).toString('base64url')}~BVQVAAAAAAGA~1YYN`),
+    fc.string({
+      unit: fc.constantFrom('G1', '0', '1', '3r', '3p', '{', '"con"', ':', '"', '}', '~', 'Y', 'N', '-'),
+      maxLength: 60,
+    }),
   );
-  const rawOf = (text: string) => ({ tcf: text, additional_consent: text, onetrust: text, onetrust_closed: text });
+  const rawOf = (text: string) => ({
+    tcf: text,
+    additional_consent: text,
+    onetrust: text,
+    onetrust_closed: text,
+    gcs: text,
+    gcd: text,
+    shopify_cookie: text,
+    gpp: text,
+    usprivacy: text,
+  });
 
   it('are answered within 5 ms, without an exception, in plain JSON', () => {
     fc.assert(
