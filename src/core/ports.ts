@@ -272,7 +272,7 @@ export interface Outbox {
   claim(destination: string, limit: ClaimLimit): Promise<readonly LaneRun[]>;
   /** Gives a claim back as it was. */
   unclaim(claim: Claim): void;
-  /** When the next job that is not due yet comes due, epoch milliseconds; null = there is none. */
+  /** When the next job comes due that was not at the last claim, epoch milliseconds; null = there is none. */
   nextDueMs(destination: string): Promise<number | null>;
   /** The look before the send, in the newest committed state. */
   look(claim: Claim): Promise<{ readonly withdrawnMs: number | null; readonly erased: boolean }>;

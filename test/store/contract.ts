@@ -254,6 +254,19 @@ export function describeStore(name: string, open: OpenStore): void {
       expect(names((await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat())).toHaveLength(2);
     });
 
+    test('what comes due between a claim and the question after the next one is not forgotten', async () => {
+      const { world, store } = given();
+      await store.accept([world.candidate({ event: 'e1' })]);
+      const [first] = (await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).flat();
+      if (first === undefined) throw new Error('nothing to claim');
+      const dueMs = world.now() + 1000;
+      await store.outbox.settle(world.settlement(first, { outcome: 'retrying', httpStatus: 500, dueMs }));
+      world.pass(999);
+      expect(await store.outbox.claim('meta', { jobs: 10, runLength: 1 })).toEqual([]);
+      world.pass(2);
+      expect(await store.outbox.nextDueMs('meta')).toBe(dueMs);
+    });
+
     test('parked jobs wait without an attempt until they are released', async () => {
       const { world, store } = given();
       await store.accept(['a', 'b'].map((visitor) => world.candidate({ event: visitor, visitor })));

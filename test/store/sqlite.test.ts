@@ -1,6 +1,7 @@
 // The store on SQLite: the contract of every store, and what only this one has (its lock, its files, its triggers).
 
-import { writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deriveKeys } from '../../src/core/identity.ts';
@@ -37,6 +38,16 @@ describe('SQLite: its files', () => {
       db.close();
     },
   );
+
+  test('no file can be read by others', async () => {
+    const store = await world.open();
+    await store.accept([world.candidate({ event: 'e1' })]);
+    const files = readdirSync(dirname(world.file)).filter(
+      (name) => name.startsWith('sluice') && !name.endsWith('.lock'),
+    );
+    expect(files.length).toBeGreaterThanOrEqual(4);
+    for (const name of files) expect(statSync(join(dirname(world.file), name)).mode & 0o077, name).toBe(0);
+  });
 
   test('duplicates are known although the look-up file is gone, damaged, or of another log', async () => {
     const store = await world.open();

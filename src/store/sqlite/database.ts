@@ -1,6 +1,6 @@
 // Opens the database that accepts: pragmas, migrations, and plain sentences for whatever is wrong with the file.
 
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
@@ -27,6 +27,8 @@ export async function openDatabase(file: string): Promise<Database.Database> {
   try {
     db = new Database(file, { timeout: BUSY_TIMEOUT_MS });
     refuseForeign(db, file);
+    // Before the journal exists: it takes the mode of the database.
+    chmodSync(file, 0o600);
     setPragmas(db);
     await migrate(db, file);
     db.pragma(`application_id = ${APPLICATION_ID}`);

@@ -1,7 +1,7 @@
 // Who was seen before: event and order ids of the last seven days, exact. Random keys never touch the file that accepts
 // (they cost it 40 % at five million rows): a bounded tail in memory, and behind it a second file that can be rebuilt.
 
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 
 const DAY_MS = 86_400_000;
@@ -117,6 +117,7 @@ function openFile(file: string, logId: string): Database.Database {
 
 function prepareFile(file: string, logId: string): Database.Database {
   const db = new Database(file);
+  chmodSync(file, 0o600);
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = NORMAL');
   db.pragma('cache_size = -32768');

@@ -34,6 +34,8 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
      FROM outbox_event e JOIN log_entry d ON d.seq = ? WHERE e.event_seq = ?`,
   );
   const moving = new Set<number>();
+  // Between a claim and the question after the next one the clock goes on: what came due meanwhile is in neither otherwise.
+  const lookedMs = new Map<string, number>();
 
   /** Enqueues a change of one job that is no attempt. */
   const change = (id: number, run: (job: JobRow) => void, urgency: 'urgent' | 'patient' = 'urgent') => {
@@ -126,7 +128,9 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
     async claim(destination, { jobs, runLength }) {
       if (committer.failure() !== null || jobs <= 0) return [];
       const number = store.entries.number('destination', destination);
-      const heads = store.jobs.heads(number, store.clock(), jobs + store.inFlight.size + moving.size);
+      const nowMs = store.clock();
+      lookedMs.set(destination, nowMs);
+      const heads = store.jobs.heads(number, nowMs, jobs + store.inFlight.size + moving.size);
       const runs: Claim[][] = [];
       let left = jobs;
       for (const head of heads) {
@@ -144,7 +148,7 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
     },
     unclaim: (claim) => store.inFlight.delete(claim.jobId),
     nextDueMs: async (destination) =>
-      store.jobs.nextDueMs(store.entries.number('destination', destination), store.clock()),
+      store.jobs.nextDueMs(store.entries.number('destination', destination), lookedMs.get(destination) ?? 0),
     look: async (claim) => ({
       withdrawnMs: store.states.withdrawnMs(claim.visitorRefs, claim.destination),
       erased: false,
