@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { registerCheckConfig } from './commands/check-config.ts';
 import { registerDeadLetters } from './commands/dead-letters.ts';
+import { registerDemo } from './commands/demo.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerExport } from './commands/export.ts';
 import { reportFailure } from './commands/failure.ts';
@@ -32,6 +33,7 @@ function createIo(): CommandIo {
 /** In the order of the help. */
 const COMMANDS = [
   registerServe,
+  registerDemo,
   registerCheckConfig,
   registerExplain,
   registerExport,

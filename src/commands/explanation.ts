@@ -1,12 +1,14 @@
-// What `explain` prints: the decision for each destination, and one line for each rule.
+// What `explain` prints: what each signal says, every rule with what it requires and what was found, and the verdict for
+// each destination with the sentence of its reason.
 
-import type { RuleNote } from '../core/consent.ts';
+import { decodedEvidence } from '../consent/decoded.ts';
+import type { EvidenceBundle, RuleNote } from '../core/consent.ts';
 import { describeSignals, parseSignals, purposeList } from '../core/decision-text.ts';
-import type { CollectedEvent } from '../core/event.ts';
+import type { Json } from '../core/json.ts';
 import type { Decision } from '../core/policy.ts';
-import { REASONS } from '../core/reasons.ts';
+import type { Policy } from '../core/policy-file.ts';
+import { isReasonCode, REASONS } from '../core/reasons.ts';
 import { classifyRegion, type RegionEvidence } from '../core/region.ts';
-import type { Site } from '../core/settings.ts';
 
 export interface Explained {
   readonly decision: Decision;
@@ -14,31 +16,86 @@ export interface Explained {
 }
 
 export interface Explanation {
-  readonly event: CollectedEvent;
-  readonly site: Site;
+  /** Null: a visitor's report of a new consent state, which is about no event. */
+  readonly event: {
+    readonly name: string;
+    readonly eventId: string;
+    readonly source: string;
+    readonly trust: string;
+  } | null;
+  readonly site: string;
+  readonly policy: Policy;
   readonly region: RegionEvidence;
   readonly atMs: number;
-  /** Names of the signals that the event brought. */
-  readonly signals: readonly string[];
+  readonly bundle: EvidenceBundle;
   readonly explained: readonly Explained[];
+  /** The decision that the log holds, where one is performed again. */
+  readonly logged: {
+    readonly seq: number;
+    readonly verdict: string;
+    readonly reason: string;
+    readonly same: boolean;
+  } | null;
+  /** What was not looked at, and what was given and not used. */
   readonly notes: readonly string[];
 }
 
+/** Names of the signals that came, each once, in the order in which they came. */
+export function signalNames(bundle: EvidenceBundle): readonly string[] {
+  return [...new Set(bundle.flatMap((evidence) => Object.keys(evidence)))];
+}
+
 /** For a person: one line a rule. */
-export function describeExplanation({ event, site, region, atMs, signals, explained, notes }: Explanation): string {
-  const regionClass = classifyRegion(region.country, site.policy.regions);
+export function describeExplanation(explanation: Explanation): string {
+  const { event, site, policy, region, atMs, bundle, explained, logged, notes } = explanation;
+  const names = signalNames(bundle);
   const lines = [
-    `event    ${event.name} ${event.eventId}, from a ${event.trust}`,
-    `site     ${site.id}, policy ${site.policy.ref}`,
+    event === null
+      ? "event    none: a visitor's report of a new consent state"
+      : `event    ${event.name} ${event.eventId}, from a ${event.trust}`,
+    `site     ${site}, policy ${policy.ref}`,
     `at       ${new Date(atMs).toISOString()}`,
-    `region   ${regionClass}: ${region.country ?? 'no country known'} (${region.basis})`,
-    `signals  ${signals.length === 0 ? 'none' : signals.join(', ')}`,
+    `region   ${classifyRegion(region.country, policy.regions)}: ${region.country ?? 'no country known'} (${region.basis})`,
+    `signals  ${names.length === 0 ? 'none' : names.join(', ')}`,
+    ...describeBundle(bundle),
+    ...explained.flatMap(describeExplained),
+    ...(logged === null ? [] : ['', describeLogged(logged)]),
+    '',
+    ...notes.map((note) => `note: ${note}`),
   ];
-  for (const { decision, rules } of explained) {
-    lines.push('', `${decision.destination}: ${decision.verdict}, ${decision.reason}`, `  ${sentenceOf(decision)}`);
-    lines.push(...alignRules(rules).map((rule) => `  ${rule}`));
-  }
-  return `${[...lines, '', ...notes.map((note) => `note: ${note}`)].join('\n')}\n`;
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+function describeBundle(bundle: EvidenceBundle): readonly string[] {
+  const several = bundle.length > 1;
+  return bundle.flatMap((evidence, i) =>
+    Object.entries(decodedEvidence(evidence)).map(
+      ([name, decoded]) => `  ${name}${several ? ` (${i + 1} of ${bundle.length})` : ''}: ${describeJson(decoded)}`,
+    ),
+  );
+}
+
+/** `created: 2026-11-23, purposes: [1, 3, 4]`: the members of a record, without the noise of JSON. */
+function describeJson(value: Json): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return inline(value);
+  return Object.entries(value)
+    .map(([key, member]) => `${key}: ${inline(member)}`)
+    .join(', ');
+}
+
+// Texts of a visitor's own making go through JSON.stringify, which leaves no control character as it is.
+function inline(value: Json): string {
+  return typeof value === 'string' && /^[\w.:+-]+$/.test(value) ? value : JSON.stringify(value);
+}
+
+function describeExplained({ decision, rules }: Explained): readonly string[] {
+  return [
+    '',
+    `${decision.destination}: ${decision.verdict}, ${decision.reason}`,
+    `  ${sentenceOf(decision)}`,
+    ...alignRules(rules).map((rule) => `  ${rule}`),
+    ...decision.signals.map(({ name, verdict }) => `  = ${describeSignals([{ name, verdict }]).replace('=', ': ')}`),
+  ];
 }
 
 function sentenceOf({ reason, consentReason, limitedDataUse }: Decision): string {
@@ -57,17 +114,27 @@ function alignRules(rules: readonly RuleNote[]): readonly string[] {
   });
 }
 
+function describeLogged({ seq, verdict, reason, same }: NonNullable<Explanation['logged']>): string {
+  const sentence = isReasonCode(reason) ? ` ${REASONS[reason].sentence}` : '';
+  return same
+    ? `The log says the same in entry ${seq}: ${verdict}, ${reason}.`
+    : `The log says OTHERWISE in entry ${seq}: ${verdict}, ${reason}.${sentence}`;
+}
+
 /** For a program, with the names of the export. */
-export function explanationJson({ event, site, region, atMs, signals, explained, notes }: Explanation): string {
-  const value = {
-    event: { name: event.name, event_id: event.eventId, source: event.source, trust: event.trust },
-    site: site.id,
-    policy_id: site.policy.ref,
+export function explanationValue(explanation: Explanation) {
+  const { event, site, policy, region, atMs, bundle, explained, logged, notes } = explanation;
+  return {
+    event:
+      event === null ? null : { name: event.name, event_id: event.eventId, source: event.source, trust: event.trust },
+    site,
+    policy_id: policy.ref,
     at: new Date(atMs).toISOString(),
-    region: classifyRegion(region.country, site.policy.regions),
+    region: classifyRegion(region.country, policy.regions),
     region_basis: region.basis,
     country: region.country,
-    signals,
+    signals: signalNames(bundle),
+    evidence: bundle.map(decodedEvidence),
     decisions: explained.map(({ decision, rules }) => ({
       destination: decision.destination,
       verdict: decision.verdict,
@@ -80,7 +147,7 @@ export function explanationJson({ event, site, region, atMs, signals, explained,
       purposes_granted: purposeList(decision.purposes.granted),
       rules,
     })),
+    logged,
     notes,
   };
-  return `${JSON.stringify(value, null, 2)}\n`;
 }
