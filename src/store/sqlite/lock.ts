@@ -1,6 +1,6 @@
 // One writer per data folder: a small database held exclusively for life, which the kernel frees also after kill -9.
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import Database from 'better-sqlite3';
 import { CannotRun } from '../../core/errors.ts';
@@ -17,6 +17,7 @@ export function takeLock(databaseFile: string): Lock {
   const ownerFile = `${databaseFile}.owner`;
   const lock = new Database(`${databaseFile}.lock`, { timeout: 0 });
   try {
+    chmodSync(`${databaseFile}.lock`, 0o600);
     // Exclusive and never ended: another process fails at once instead of waiting.
     lock.pragma('locking_mode = EXCLUSIVE');
     lock.exec('CREATE TABLE IF NOT EXISTS held (n INTEGER); BEGIN EXCLUSIVE; DELETE FROM held');
