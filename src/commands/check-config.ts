@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { ConfigError } from '../config/mistake.ts';
 import { loadConfig } from '../config.ts';
+import { policyHints } from '../consent/policy-hints.ts';
 import { CannotRun } from '../core/errors.ts';
 import type { Config, Listener, Site } from '../core/settings.ts';
 import { destinations } from '../destinations/index.ts';
@@ -124,7 +125,7 @@ function siteHints(site: Site): readonly string[] {
     configured.has('klaviyo') && !configured.has('meta')
       ? ['klaviyo is configured without meta: capi_status will always be skipped']
       : [];
-  return [...silent, ...deaf, ...lonely, ...testCodeHints(site), ...vendorHints(site)];
+  return [...silent, ...deaf, ...lonely, ...testCodeHints(site), ...policyHints(site.policy)];
 }
 
 const withTestCode = z.looseObject({ testEventCode: z.string() });
@@ -133,16 +134,4 @@ function testCodeHints({ destinations: configured }: Site): readonly string[] {
   return [...configured]
     .filter(([, settings]) => withTestCode.safeParse(settings).success)
     .map(([id]) => `${id}.testEventCode is set: every event is sent as a test event`);
-}
-
-// Contract section 4: without Google's Additional Consent nothing says that this vendor was shown to the visitor.
-function vendorHints({ policy, destinations: configured }: Site): readonly string[] {
-  return [...configured.keys()].flatMap((id) => {
-    const evidence = policy.destinations[id]?.tcf?.vendorEvidence ?? [];
-    if (evidence.length === 0) return [];
-    return [
-      `with TCF, ${id} needs ${evidence.join(' or ')} (policy ${policy.id}). A banner that runs TCF without Google's ` +
-        'Additional Consent brings neither: its visitors are dropped with vendor.not_disclosed',
-    ];
-  });
 }

@@ -73,11 +73,16 @@ function toCollected(wire: WireEvent, request: SourceRequest, ids: Ids): Collect
     ...(visitorId === null ? {} : { visitor_id: visitorId }),
     source: 'browser',
     trust: request.trust,
-    eventId: nonBlank(event_id) ?? ids.uuid(),
+    eventId: nonBlank(event_id) ?? orderIdOf(content) ?? ids.uuid(),
     timeMs: time === undefined ? request.receivedMs : Math.min(Date.parse(time), request.receivedMs),
     // A server speaks for somebody else: what its own connection shows is not the visitor's.
     client: request.trust === 'server' ? { ip: client_ip ?? null, userAgent: user_agent ?? null } : request.client,
   };
+}
+
+/** A purchase without an id of its own is known by its order: so the webhook and the pixel speak of the same one. */
+function orderIdOf({ name, transaction_id }: Pick<WireEvent, 'name' | 'transaction_id'>): string | null {
+  return name === 'purchase' ? nonBlank(transaction_id) : null;
 }
 
 function nonBlank(text: string | undefined): string | null {

@@ -64,6 +64,12 @@ describe('the browser source', () => {
     expect(read.objections).toEqual([]);
   });
 
+  it('takes the order for the id of a purchase that brings none, and of nothing else', () => {
+    expect(only({ name: 'purchase', transaction_id: '1001' }).event.eventId).toBe('1001');
+    expect(only({ name: 'purchase', transaction_id: '1001', event_id: 'p-1' }).event.eventId).toBe('p-1');
+    expect(only({ name: 'refund', transaction_id: '1001' }).event.eventId).toBe(IDS.uuid());
+  });
+
   it.each([undefined, '', ' '])('makes an id where the event brings none: %j', (event_id) => {
     expect(only({ name: 'page_view', event_id }).event.eventId).toBe(IDS.uuid());
   });
