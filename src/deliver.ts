@@ -114,6 +114,8 @@ function rulesOf(site: Site): SiteRules {
         maxAgeMs: destination.maxAgeMs,
         waitMs: settings === undefined ? 0 : destination.waitMs(settings),
         maps: (eventName) => settings !== undefined && destination.maps(eventName, settings),
+        isTransactional: (eventName) =>
+          settings !== undefined && destination.withoutConsent?.(eventName, settings) === true,
       };
     }),
   };
@@ -126,7 +128,11 @@ function openOutlets(config: Config): ReadonlyMap<string, Outlet> {
       const settings = site.destinations.get(destination.id);
       if (settings === undefined) continue;
       const open = destination.open(settings, config.delivery);
-      outlets.set(`${destination.id} ${site.id}`, outletOf({ config, site, destination, open }));
+      const isTransactional = (eventName: string) => destination.withoutConsent?.(eventName, settings) === true;
+      outlets.set(`${destination.id} ${site.id}`, {
+        ...outletOf({ config, site, destination, open }),
+        isTransactional,
+      });
     }
   }
   return outlets;
@@ -140,7 +146,12 @@ function batchingOf(outlets: ReadonlyMap<string, Outlet>, destination: string): 
   };
 }
 
-function outletOf(of: { config: Config; site: Site; destination: Destination; open: OpenDestination }): Outlet {
+function outletOf(of: {
+  config: Config;
+  site: Site;
+  destination: Destination;
+  open: OpenDestination;
+}): Omit<Outlet, 'isTransactional'> {
   const { delivery } = of.config;
   return {
     policy: of.site.policy,

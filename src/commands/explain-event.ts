@@ -76,6 +76,7 @@ export function decideFor(
       erased: false,
       withdrawnMs: null,
       paused: false,
+      transactional: settings !== undefined && destination.withoutConsent?.(event.name, settings) === true,
     };
     const objections = [...event.objections, ...ageObjection(destination, atMs - timeMs)];
     const listener = (note: RuleNote) => rules.push(note);

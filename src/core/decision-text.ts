@@ -13,7 +13,7 @@ export function parseSignals(text: string): Readonly<Record<string, string>> {
   return Object.fromEntries(pairs.map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]));
 }
 
-const FACT_BITS = { configured: 1, mapped: 2, duplicate: 4, erased: 8, paused: 16 } as const;
+const FACT_BITS = { configured: 1, mapped: 2, duplicate: 4, erased: 8, paused: 16, transactional: 64 } as const;
 const LIMITED_DATA_USE = 32;
 
 /** The facts of a decision, and whether it permits Limited Data Use only, as bits of one number. */
@@ -32,6 +32,7 @@ export function unpackFacts(bits: number): Readonly<Record<keyof typeof FACT_BIT
     duplicate: has(FACT_BITS.duplicate),
     erased: has(FACT_BITS.erased),
     paused: has(FACT_BITS.paused),
+    transactional: has(FACT_BITS.transactional),
     limitedDataUse: has(LIMITED_DATA_USE),
   };
 }

@@ -17,7 +17,8 @@ export type Outcome =
   /** The whole account is held back for `retryAfterMs`; the event itself is blameless. */
   | {
       readonly kind: 'throttled';
-      readonly httpStatus: number;
+      /** Null where the account's own window said so and nobody was asked. */
+      readonly httpStatus: number | null;
       readonly code: string;
       readonly traceId: string | null;
       readonly retryAfterMs: number;

@@ -37,6 +37,8 @@ export interface Facts {
   readonly withdrawnMs: number | null;
   /** An operator's own pause. */
   readonly paused: boolean;
+  /** The shop may send this event there without cookie consent: it performs a contract, stripped of what the browser shows. */
+  readonly transactional: boolean;
 }
 
 export interface Decision {
@@ -77,8 +79,10 @@ export function createDecide(registry: readonly ConsentSignal[]): Decide {
     const consent = judgeConsent(registry, signals, regionClass, policy, facts, note);
     const objection = findObjection(event, policy, facts);
     const outcome = objection ?? (facts.erased ? 'subject.erased' : null);
-    const permitted = outcome === null && consent.verdict === 'permit';
-    const reason = outcome ?? (permitted && facts.paused ? 'destination.paused' : consent.reason);
+    const needsNone = facts.transactional && consent.verdict === 'drop';
+    const permitted = outcome === null && (consent.verdict === 'permit' || needsNone);
+    const permit = needsNone ? 'consent.not_required' : consent.reason;
+    const reason = outcome ?? (permitted && facts.paused ? 'destination.paused' : permit);
     return {
       destination: facts.destination,
       verdict: permitted && !facts.paused ? 'permit' : 'drop',

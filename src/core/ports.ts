@@ -106,6 +106,8 @@ export interface Destination<S = unknown> {
   readonly maxAgeMs: number | null;
   /** Whether the destination has a name for an event. */
   maps(eventName: string, settings: S): boolean;
+  /** Whether an event may go there without cookie consent, stripped of what the browser shows; absent = none may. */
+  withoutConsent?(eventName: string, settings: S): boolean;
   /** How long a job may wait for the destinations before it, counted from acceptance. Milliseconds. */
   waitMs(settings: S): number;
   open(settings: S, limits: DeliveryLimits): OpenDestination;

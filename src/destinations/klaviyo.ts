@@ -18,6 +18,7 @@ export const klaviyo: Destination<KlaviyoSettings> & Checkable<KlaviyoSettings> 
   settings: klaviyoSettings,
   maxAgeMs: null,
   maps: (eventName, settings) => metricOf(eventName, settings) !== null,
+  withoutConsent: (eventName, { transactional }) => transactional.includes(eventName),
   waitMs: ({ maxWaitMs }) => maxWaitMs,
   open(settings, limits): OpenDestination {
     const client = openClient(settings.baseUrl, limits);
@@ -74,8 +75,6 @@ async function send(delivery: Delivery, way: Way): Promise<Sent> {
 
 /** A pause of this length is kept here; a longer one would stand between the look at the consent and the send. */
 const LONGEST_WAIT_MS = 1_000;
-/** No request was made, so that there is no status. */
-const NOT_ASKED = 0;
 
 async function postInWindow(document: KlaviyoDocument, way: Way): Promise<Outcome> {
   const { window, signal } = way;
@@ -95,7 +94,7 @@ async function postInWindow(document: KlaviyoDocument, way: Way): Promise<Outcom
 function windowFull(waitMs: number): Outcome {
   return {
     kind: 'throttled',
-    httpStatus: NOT_ASKED,
+    httpStatus: null,
     code: 'klaviyo.window_full',
     traceId: null,
     retryAfterMs: waitMs,

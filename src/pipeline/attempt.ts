@@ -14,6 +14,8 @@ export interface Outlet {
   readonly retry: RetryRules;
   /** An operator's own pause. */
   readonly isPaused: boolean;
+  /** It may go there without cookie consent. */
+  isTransactional(eventName: string): boolean;
   readonly open: OpenDestination;
 }
 
@@ -80,7 +82,7 @@ export function createAttempt(options: AttemptOptions): Attempt {
   async function sendInOrder(claims: readonly Claim[], outlet: Outlet, heldLanes: Set<string>): Promise<void> {
     const free = claims.filter((claim) => !heldLanes.has(claim.lane));
     for (const claim of claims) if (heldLanes.has(claim.lane)) outbox.unclaim(claim);
-    const attempted = await attempt(free, outlet);
+    const attempted = postponeUnasked(await attempt(free, outlet), heldLanes);
     if (options.signal.aborted) return recordAll(attempted.filter(isCertain), outlet, heldLanes);
     const refused = attempted.filter(({ outcome }) => outcome.kind === 'refused');
     if (refused.length < 2) return recordAll(attempted, outlet, heldLanes);
@@ -94,6 +96,16 @@ export function createAttempt(options: AttemptOptions): Attempt {
     const middle = Math.ceil(again.length / 2);
     await sendInOrder(again.slice(0, middle), outlet, heldLanes);
     await sendInOrder(again.slice(middle), outlet, heldLanes);
+  }
+
+  // The account's own window is full and nobody was asked: that is no attempt, the job is due again later.
+  function postponeUnasked(attempted: readonly Attempted[], heldLanes: Set<string>): readonly Attempted[] {
+    return attempted.filter(({ claim, outcome }) => {
+      if (outcome.kind !== 'throttled' || outcome.httpStatus !== null) return true;
+      heldLanes.add(claim.lane);
+      outbox.postpone(claim, clock() + outcome.retryAfterMs);
+      return false;
+    });
   }
 
   async function recordAll(attempted: readonly Attempted[], outlet: Outlet, heldLanes: Set<string>): Promise<void> {
@@ -182,6 +194,7 @@ export function createAttempt(options: AttemptOptions): Attempt {
       mapped: true,
       duplicate: false,
       paused: outlet.isPaused,
+      transactional: outlet.isTransactional(claim.eventName),
       ...state,
     });
   }

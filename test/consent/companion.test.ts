@@ -22,6 +22,7 @@ it('an opt-out reaches a destination that the policy leaves out', () => {
     duplicate: false,
     erased: false,
     paused: false,
+    transactional: false,
     withdrawnMs: null,
   };
   expect(

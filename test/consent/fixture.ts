@@ -62,7 +62,14 @@ export function decideOn(
   destination: 'meta' | 'klaviyo' = 'meta',
   region: Region = 'regulated',
 ): Decision {
-  const facts = { configured: true, mapped: true, duplicate: false, erased: false, paused: false };
+  const facts = {
+    configured: true,
+    mapped: true,
+    duplicate: false,
+    erased: false,
+    paused: false,
+    transactional: false,
+  };
   return decide(
     { name: 'purchase', objections: [] },
     bundle,

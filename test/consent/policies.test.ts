@@ -56,6 +56,7 @@ function outcome(file: string, visitor: Visitor, place: Place, destination: stri
       erased: false,
       withdrawnMs: null,
       paused: false,
+      transactional: false,
     },
   );
   return `${decision.verdict} ${decision.reason}${decision.limitedDataUse ? ' (limited data use)' : ''}`;

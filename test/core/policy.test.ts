@@ -68,6 +68,7 @@ function decideOn(signals: EvidenceBundle, situation: Situation = {}) {
     erased: false,
     withdrawnMs: null,
     paused: false,
+    transactional: false,
     ...facts,
   });
 }
@@ -134,6 +135,7 @@ describe('in a regulated region', () => {
         erased: false,
         withdrawnMs: null,
         paused: false,
+        transactional: false,
       }),
     ).toMatchObject({ verdict: 'drop', reason: 'consent.absent', region: 'regulated' });
   });
@@ -290,6 +292,7 @@ describe('what a decision tells', () => {
         erased: false,
         withdrawnMs: null,
         paused: false,
+        transactional: false,
       },
       (note) => notes.push(note),
     );

@@ -79,6 +79,7 @@ function dispatchWorld(world: StoreWorld, store: Store, change: { policy?: Polic
             maxAgeMs: destination === 'meta' ? 7 * 86_400_000 : null,
             retry,
             isPaused: false,
+            isTransactional: (name: string) => destination === 'klaviyo' && name === 'transactional',
             open,
           };
     },

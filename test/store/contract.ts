@@ -361,6 +361,17 @@ export function describeStore(name: string, open: OpenStore): void {
       expect(verdicts(dated)?.[0]).toBe('meta drop consent.withdrawn');
     });
 
+    test('what performs a contract goes without consent and is no part of a withdrawal', async () => {
+      const { world, store } = given();
+      const visit = { event: 'e1', name: 'transactional', consent: refused(world.now()) };
+      const [accepted] = await store.accept([world.candidate(visit)]);
+      expect(verdicts(accepted)).toEqual(['meta drop category.denied', 'klaviyo permit consent.not_required']);
+      expect(accepted?.verdicts.map(({ consentPermits }) => consentPermits)).toEqual([false, false]);
+      const { cancelled } = await store.changeConsent(world.consentChange(['anna'], refused(world.now())));
+      expect(cancelled).toBe(0);
+      expect((await store.outbox.claim('klaviyo', { jobs: 10, runLength: 1 })).flat()).toHaveLength(1);
+    });
+
     test('where no visitor is named the state is decided and nothing is kept but an entry', async () => {
       const { world, store } = given();
       await store.accept([world.candidate({ event: 'e1' })]);

@@ -158,8 +158,15 @@ function rules(): SiteRules {
   return {
     policy: defaultPolicy,
     destinations: [
-      { ...common, id: 'meta', place: 0, maxAgeMs: 7 * 86_400_000, waitMs: 0 },
-      { ...common, id: 'klaviyo', place: 1, maxAgeMs: null, waitMs: WAIT_MS },
+      { ...common, id: 'meta', place: 0, isTransactional: () => false, maxAgeMs: 7 * 86_400_000, waitMs: 0 },
+      {
+        ...common,
+        id: 'klaviyo',
+        place: 1,
+        isTransactional: (name) => name === 'transactional',
+        maxAgeMs: null,
+        waitMs: WAIT_MS,
+      },
     ],
   };
 }

@@ -9,7 +9,7 @@ import type { ReasonCode } from '../../core/reasons.ts';
 import { cancelJobs, jobsOfVisitors } from './cancel.ts';
 import type { DestinationRules, SiteRules, StoreContext } from './context.ts';
 import type { StoredEvidence } from './evidence.ts';
-import { JOB_STATES, JOB_STRIDE } from './jobs.ts';
+import { JOB_FLAGS, JOB_STATES, JOB_STRIDE } from './jobs.ts';
 
 /** The bit of a look-up mask that says: a duplicate of this id was logged. */
 export const DUPLICATE_LOGGED = 0x80;
@@ -83,7 +83,7 @@ export function prepareAccept(store: StoreContext): (candidate: Candidate) => Ac
   ): void {
     let isFollower = false;
     let releasedSeq: number | null = null;
-    for (const [i, { rules, decision }] of logged.entries()) {
+    for (const [i, { rules, facts, decision }] of logged.entries()) {
       const seq = at.seqs[i] ?? at.eventSeq;
       if (decision.verdict === 'permit') {
         const waits = isFollower;
@@ -94,6 +94,7 @@ export function prepareAccept(store: StoreContext): (candidate: Candidate) => Ac
           lane: Buffer.from(candidate.lane, 'latin1'),
           state: waits ? JOB_STATES.waiting : JOB_STATES.due,
           due_ms: waits ? at.atMs + rules.waitMs : at.atMs,
+          flags: facts.transactional ? JOB_FLAGS.transactional : 0,
           decision_seq: seq,
           capi_status: waits || rules.place === 0 ? null : entries.number('capi_status', 'skipped'),
           released_seq: waits ? null : (releasedSeq ?? seq),
@@ -148,6 +149,7 @@ function decideAll(store: StoreContext, site: SiteRules, candidate: Candidate, k
       erased: false,
       withdrawnMs: store.states.withdrawnMs(candidate.visitorRefs, rules.id),
       paused: rules.paused,
+      transactional: rules.configured && rules.isTransactional(candidate.name),
     };
     const objections = isTooOld(candidate, rules, known.atMs)
       ? [...candidate.objections, { code: 'event.too_old' as const, destination: rules.id }]

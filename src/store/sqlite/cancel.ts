@@ -3,9 +3,12 @@
 import { CAPI_STATUS, type SettledOutcome } from '../../core/delivery.ts';
 import type { ReasonCode } from '../../core/reasons.ts';
 import type { StoreContext } from './context.ts';
-import { JOB_STATES, JOB_STRIDE, type JobRow } from './jobs.ts';
+import { JOB_FLAGS, JOB_STATES, JOB_STRIDE, type JobRow } from './jobs.ts';
 
-/** Live jobs at a destination of the events that name one of these visitors, those in flight included. */
+/**
+ * Live jobs at a destination of the events that name one of these visitors and need consent, those in flight included: a
+ * withdrawal does not concern what performs a contract.
+ */
 export function jobsOfVisitors(
   store: StoreContext,
   destination: number,
@@ -22,7 +25,7 @@ export function jobsOfVisitors(
       if (job !== undefined && job.state !== JOB_STATES.dead) found.set(job.id, job);
     }
   }
-  return [...found.values()];
+  return [...found.values()].filter(({ flags }) => (flags & JOB_FLAGS.transactional) === 0);
 }
 
 export const eventSeqOf = (job: Pick<JobRow, 'id'>): number => Math.floor(job.id / JOB_STRIDE);

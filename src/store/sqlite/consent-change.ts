@@ -85,6 +85,7 @@ function decideState(
       // What is reported now is later than any withdrawal before.
       withdrawnMs: null,
       paused: false,
+      transactional: false,
     };
     const event = { name: '', objections: [] };
     return { rules, decision: store.decide(event, bundle, change.region, site.policy, facts) };

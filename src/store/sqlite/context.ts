@@ -22,6 +22,8 @@ export interface DestinationRules {
   readonly maxAgeMs: number | null;
   readonly waitMs: number;
   maps(eventName: string): boolean;
+  /** It may go there without cookie consent. */
+  isTransactional(eventName: string): boolean;
 }
 
 export interface SiteRules {

@@ -7,10 +7,10 @@ export const JOB_STATES = { due: 0, waiting: 1, retrying: 2, paused: 3, dead: 4 
 export type JobStateName = keyof typeof JOB_STATES;
 export const STATE_NAMES: readonly JobStateName[] = ['due', 'waiting', 'retrying', 'paused', 'dead'];
 
-/** An earlier attempt may have been recorded by the vendor; the first attempt went out as backfill. */
-export const JOB_FLAGS = { unknown: 1, backfill: 2 } as const;
+/** An earlier attempt may have been recorded by the vendor; the first went out as backfill; no consent is needed for it. */
+export const JOB_FLAGS = { unknown: 1, backfill: 2, transactional: 4 } as const;
 /** Above the flags: in how large a company the job may be sent; 0 = any. */
-export const BATCH_CAP_UNIT = 4;
+export const BATCH_CAP_UNIT = 8;
 
 /** Jobs of one event are neighbours: event_seq * 8 + place. */
 export const JOB_STRIDE = 8;
@@ -31,7 +31,7 @@ export interface JobRow {
   readonly code: string | null;
 }
 
-export type NewJob = Omit<JobRow, 'head' | 'attempt' | 'flags' | 'code'>;
+export type NewJob = Omit<JobRow, 'head' | 'attempt' | 'code'>;
 
 /** Jobs per destination and state, kept in step with commits. */
 export interface JobCounts {
@@ -105,7 +105,7 @@ export function openJobs(db: Database.Database): Jobs {
     fresh: counts.fresh,
     insert(job) {
       const head = sql.laneTaken.get(job.destination, job.lane) === undefined ? 1 : 0;
-      const row: JobRow = { ...job, head, attempt: 0, flags: 0, code: null };
+      const row: JobRow = { ...job, head, attempt: 0, code: null };
       sql.insert.run(
         job.id,
         job.destination,
@@ -115,7 +115,7 @@ export function openJobs(db: Database.Database): Jobs {
         head,
         job.due_ms,
         0,
-        0,
+        job.flags,
         job.decision_seq,
         job.capi_status,
         job.released_seq,

@@ -230,6 +230,9 @@ function record(store: StoreContext, settlement: Settlement): void {
     state: settlement.parked ? JOB_STATES.paused : JOB_STATES.retrying,
     due_ms: settlement.dueMs ?? atMs,
     attempt,
-    flags: (job.flags & JOB_FLAGS.unknown) | flags | ((settlement.batchCap ?? 0) * BATCH_CAP_UNIT),
+    flags:
+      (job.flags & (JOB_FLAGS.unknown | JOB_FLAGS.transactional)) |
+      flags |
+      ((settlement.batchCap ?? 0) * BATCH_CAP_UNIT),
   });
 }
