@@ -52,14 +52,14 @@ export const CAPI_STATUS: Readonly<Record<SettledOutcome, CapiStatus>> = {
 
 /** The facts of a job that its next step depends on. */
 export interface JobState {
-  /** Attempts whose outcome was recorded before this one. */
-  readonly attempt: number;
+  /** How often it failed alone before: failures of a company, and throttling, are not known to be its own. */
+  readonly backoff: number;
   /** When the event was accepted, epoch milliseconds. */
   readonly acceptedMs: number;
 }
 
 export interface RetryRules {
-  /** The longest wait before attempt 2, 3, …; the last value repeats. Milliseconds. */
+  /** The longest wait after the first failure, the second, …; the last value repeats. Milliseconds. */
   readonly scheduleMs: readonly number[];
   /** Nobody is waited for longer than this, whatever Retry-After says. Milliseconds. */
   readonly maxRetryAfterMs: number;
@@ -104,7 +104,7 @@ function retryAt(job: JobState, nowMs: number, delayMs: number, rules: RetryRule
 }
 
 function waitMs(job: JobState, retryAfterMs: number | null, rules: RetryRules, random: number): number {
-  const longest = rules.scheduleMs[Math.min(job.attempt, rules.scheduleMs.length - 1)] ?? MIN_WAIT_MS;
+  const longest = rules.scheduleMs[Math.min(job.backoff, rules.scheduleMs.length - 1)] ?? MIN_WAIT_MS;
   const jittered = Math.max(MIN_WAIT_MS, Math.floor(longest * random));
   return retryAfterMs === null ? jittered : Math.max(jittered, Math.min(retryAfterMs, rules.maxRetryAfterMs));
 }

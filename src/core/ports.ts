@@ -236,6 +236,8 @@ export interface Claim {
   readonly lane: string;
   /** In how large a company it may be sent after a company failed; null = any. */
   readonly batchCap: number | null;
+  /** How often it failed alone. */
+  readonly backoff: number;
 }
 
 /** Consecutive jobs of one lane, in their order; the first is the lane's head. */
@@ -264,6 +266,7 @@ export interface Settlement {
   /** For `retrying`, epoch milliseconds. */
   readonly dueMs: number | null;
   readonly batchCap: number | null;
+  readonly backoff: number;
   /** For `retrying`: tried again at once by who holds the claim; it stays in flight. */
   readonly kept: boolean;
 }

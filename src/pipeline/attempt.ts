@@ -62,6 +62,7 @@ interface Attempted extends Sent {
 
 const INTERNAL_ERROR = 'internal.error';
 const POISON_ATTEMPTS = 3;
+const MOST_BACKOFF = 1000;
 
 export type Attempt = (claims: readonly Claim[], outlet: Outlet | null) => Promise<void>;
 
@@ -228,7 +229,13 @@ export function createAttempt(options: AttemptOptions): Attempt {
         return { ...facts, outcome: step.outcome };
       case 'retry':
         // One that makes its whole company fail must not do so for ever.
-        return { ...facts, outcome: 'retrying', dueMs: step.dueMs, batchCap: capAfter(attempted) };
+        return {
+          ...facts,
+          outcome: 'retrying',
+          dueMs: step.dueMs,
+          batchCap: capAfter(attempted),
+          backoff: backoffAfter(attempted),
+        };
       case 'pause':
         return { ...facts, outcome: 'retrying', parked: true, dueMs: clock() + options.probeMs };
     }
@@ -247,6 +254,7 @@ function factsOf({ claim, outcome, backfill, startedSeq }: Attempted): Omit<Sett
     backfill,
     dueMs: null,
     batchCap: claim.batchCap,
+    backoff: claim.backoff,
     kept: false,
   };
 }
@@ -257,6 +265,11 @@ function keptSettlement(attempted: Attempted, nowMs: number): Settlement {
 
 function capAfter({ claim, company }: Attempted): number | null {
   return company > 1 ? Math.max(1, Math.floor(company / 2)) : claim.batchCap;
+}
+
+/** A company's failure, and throttling, say nothing of this event. */
+function backoffAfter({ claim, outcome, company }: Attempted): number {
+  return outcome.kind === 'transient' && company === 1 ? Math.min(claim.backoff + 1, MOST_BACKOFF) : claim.backoff;
 }
 
 /** On a stop, an outcome that is not known stays unknown: the event is sent again with the same id. */

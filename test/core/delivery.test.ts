@@ -10,7 +10,7 @@ const RULES: RetryRules = {
 };
 const ACCEPTED_MS = Date.UTC(2026, 10, 24, 8);
 const NOW = ACCEPTED_MS + 5000;
-const job = (attempt: number) => ({ attempt, acceptedMs: ACCEPTED_MS });
+const job = (backoff: number) => ({ backoff, acceptedMs: ACCEPTED_MS });
 
 const traceId = 'AbC';
 const transient = (more: Partial<Extract<Outcome, { kind: 'transient' }>> = {}): Outcome => ({
@@ -49,9 +49,9 @@ describe('the next step of a job', () => {
     [4, 0.5, 30_000],
     [99, 0.5, 30_000],
   ])(
-    'after %d earlier attempts waits up to its place in the schedule, the last one for ever',
-    (attempt, random, ms) => {
-      expect(nextStep(job(attempt), transient(), NOW, RULES, random)).toEqual(retryIn(ms));
+    'after %d earlier failures waits up to its place in the schedule, the last one for ever',
+    (failures, random, ms) => {
+      expect(nextStep(job(failures), transient(), NOW, RULES, random)).toEqual(retryIn(ms));
     },
   );
 

@@ -143,6 +143,7 @@ export function storeWorld(open: OpenStore) {
         backfill: false,
         dueMs: null,
         batchCap: null,
+        backoff: claim.backoff,
         kept: false,
         ...change,
       };

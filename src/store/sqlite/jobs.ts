@@ -11,6 +11,8 @@ export const STATE_NAMES: readonly JobStateName[] = ['due', 'waiting', 'retrying
 export const JOB_FLAGS = { unknown: 1, backfill: 2, transactional: 4 } as const;
 /** Above the flags: in how large a company the job may be sent; 0 = any. */
 export const BATCH_CAP_UNIT = 8;
+/** Above the cap, which has ten bits: how often the job failed alone. */
+export const BACKOFF_UNIT = BATCH_CAP_UNIT * 1024;
 
 /** Jobs of one event are neighbours: event_seq * 8 + place. */
 export const JOB_STRIDE = 8;

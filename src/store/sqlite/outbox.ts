@@ -6,7 +6,7 @@ import type { RegionBasis } from '../../core/region.ts';
 import { endJob, eventSeqOf } from './cancel.ts';
 import type { Committer } from './committer.ts';
 import type { StoreContext } from './context.ts';
-import { BATCH_CAP_UNIT, JOB_FLAGS, JOB_STATES, type JobRow } from './jobs.ts';
+import { BACKOFF_UNIT, BATCH_CAP_UNIT, JOB_FLAGS, JOB_STATES, type JobRow } from './jobs.ts';
 
 interface ClaimRow {
   readonly time_ms: number;
@@ -108,6 +108,7 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
       releasedSeq: job.released_seq ?? job.decision_seq,
       lane: job.lane.toString('latin1'),
       batchCap: capOf(job),
+      backoff: Math.floor(job.flags / BACKOFF_UNIT),
     };
   };
 
@@ -173,7 +174,7 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
 }
 
 function capOf(job: JobRow): number | null {
-  const cap = Math.floor(job.flags / BATCH_CAP_UNIT);
+  const cap = Math.floor((job.flags % BACKOFF_UNIT) / BATCH_CAP_UNIT);
   return cap === 0 ? null : cap;
 }
 
@@ -233,6 +234,7 @@ function record(store: StoreContext, settlement: Settlement): void {
     flags:
       (job.flags & (JOB_FLAGS.unknown | JOB_FLAGS.transactional)) |
       flags |
-      ((settlement.batchCap ?? 0) * BATCH_CAP_UNIT),
+      ((settlement.batchCap ?? 0) * BATCH_CAP_UNIT) |
+      (settlement.backoff * BACKOFF_UNIT),
   });
 }
