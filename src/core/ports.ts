@@ -1,6 +1,5 @@
 // The shapes that plug in. Composition roots join them; no column imports another.
 
-import type { KeyObject } from 'node:crypto';
 import type { z } from 'zod';
 import type { EvidenceBundle, RawConsent } from './consent.ts';
 import type { CapiStatus, DeliveryOutcome, Outcome } from './delivery.ts';
@@ -292,9 +291,4 @@ export interface Outbox {
   parkedSites(destination: string): Promise<readonly string[]>;
   /** The newest committed entry. */
   newestSeq(): number;
-}
-
-/** Keys that change with time and live wrapped in the database. */
-export interface EpochKeys {
-  readonly current: KeyObject;
 }

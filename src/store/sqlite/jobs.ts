@@ -5,7 +5,6 @@ import type Database from 'better-sqlite3';
 /** The numbers are part of the schema: `state < 3` is what may come due, 4 has left its lane. */
 export const JOB_STATES = { due: 0, waiting: 1, retrying: 2, paused: 3, dead: 4 } as const;
 export type JobStateName = keyof typeof JOB_STATES;
-export const STATE_NAMES: readonly JobStateName[] = ['due', 'waiting', 'retrying', 'paused', 'dead'];
 
 /** An earlier attempt may have been recorded by the vendor; the first went out as backfill; no consent is needed for it. */
 export const JOB_FLAGS = { unknown: 1, backfill: 2, transactional: 4 } as const;
