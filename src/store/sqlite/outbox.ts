@@ -8,18 +8,15 @@ import type { Committer } from './committer.ts';
 import type { StoreContext } from './context.ts';
 import { BACKOFF_UNIT, BATCH_CAP_UNIT, JOB_FLAGS, JOB_STATES, type JobRow } from './jobs.ts';
 
-interface ClaimRow {
-  readonly time_ms: number;
-  readonly visitor: Buffer | null;
-  readonly others: number;
-  readonly seal_id: Buffer;
-  readonly sealed: Buffer;
-  readonly event_name: string;
-  readonly country: string | null;
-  readonly region_basis: number;
-  readonly evidence: number | null;
-  readonly at_ms: number;
-}
+// Read as arrays: rows as objects cost more than twice the time.
+type EventRow = [timeMs: number, visitor: Buffer | null, others: number, sealId: Buffer, sealed: Buffer];
+type DecisionRow = [
+  atMs: number,
+  eventName: string,
+  country: string | null,
+  regionBasis: number,
+  evidence: number | null,
+];
 
 export interface OutboxOptions {
   readonly committer: Committer;
@@ -29,10 +26,12 @@ export interface OutboxOptions {
 
 /** Opens the delivering half over the store's parts. */
 export function openOutbox(store: StoreContext, { committer, startedMs }: OutboxOptions): Outbox {
-  const read = store.db.prepare(
-    `SELECT e.time_ms, e.visitor, e.others, e.seal_id, e.sealed, d.event_name, d.country, d.region_basis, d.evidence, d.at_ms
-     FROM outbox_event e JOIN log_entry d ON d.seq = ? WHERE e.event_seq = ?`,
-  );
+  const readEvent = store.db
+    .prepare('SELECT time_ms, visitor, others, seal_id, sealed FROM outbox_event WHERE event_seq = ?')
+    .raw();
+  const readDecision = store.db
+    .prepare('SELECT at_ms, event_name, country, region_basis, evidence FROM log_entry WHERE seq = ?')
+    .raw();
   const moving = new Set<number>();
   // Between a claim and the question after the next one the clock goes on: what came due meanwhile is in neither otherwise.
   const lookedMs = new Map<string, number>();
@@ -82,25 +81,28 @@ export function openOutbox(store: StoreContext, { committer, startedMs }: Outbox
   };
 
   const toClaim = (job: JobRow): Claim => {
-    const row = read.get(job.decision_seq, eventSeqOf(job)) as ClaimRow | undefined;
-    if (row === undefined) throw new Error('a job has no event');
+    const event = readEvent.get(eventSeqOf(job)) as EventRow | undefined;
+    const decision = readDecision.get(job.decision_seq) as DecisionRow | undefined;
+    if (event === undefined || decision === undefined) throw new Error('a job has no event');
+    const [timeMs, visitor, others, sealId, sealed] = event;
+    const [acceptedMs, eventName, country, regionBasis, evidence] = decision;
     return {
       jobId: job.id,
       destination: store.entries.text(job.destination),
       site: store.entries.text(job.site),
       eventSeq: eventSeqOf(job),
       decisionSeq: job.decision_seq,
-      eventName: row.event_name,
-      region: { country: row.country, basis: store.entries.text(row.region_basis) as RegionBasis },
-      evidence: store.evidence.read(row.evidence),
+      eventName,
+      region: { country, basis: store.entries.text(regionBasis) as RegionBasis },
+      evidence: store.evidence.read(evidence),
       visitorRefs: [
-        ...(row.visitor === null ? [] : [row.visitor.toString('latin1')]),
-        ...(row.others === 0 ? [] : store.events.others(eventSeqOf(job))),
+        ...(visitor === null ? [] : [visitor.toString('latin1')]),
+        ...(others === 0 ? [] : store.events.others(eventSeqOf(job))),
       ],
-      sealId: row.seal_id.toString('latin1'),
-      sealed: row.sealed.toString('latin1'),
-      acceptedMs: row.at_ms,
-      timeMs: row.time_ms,
+      sealId: sealId.toString('latin1'),
+      sealed: sealed.toString('latin1'),
+      acceptedMs,
+      timeMs,
       attempt: job.attempt,
       earlierUnknown: (job.flags & JOB_FLAGS.unknown) !== 0,
       backfill: (job.flags & JOB_FLAGS.backfill) !== 0,
