@@ -1,5 +1,21 @@
 // The tables of the log as Kysely sees them: what the read side asks for, in words that both databases understand.
 
+/** The columns that hold dictionary numbers; the dictionary's kind is the column's name. */
+export const DICTIONARY_FIELDS = [
+  'site',
+  'source',
+  'trust',
+  'destination',
+  'verdict',
+  'reason',
+  'region',
+  'region_basis',
+  'policy',
+  'signals',
+  'outcome',
+  'capi_status',
+] as const;
+
 export interface LogEntryTable {
   seq: number;
   kind: number;

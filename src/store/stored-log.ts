@@ -2,6 +2,7 @@
 
 import type Database from 'better-sqlite3';
 import type { LogEntry } from '../core/ledger.ts';
+import { DICTIONARY_FIELDS } from './log-tables.ts';
 import type { ReadStore } from './read.ts';
 
 const PAGE = 2000;
@@ -44,20 +45,7 @@ function hexOf(...columns: readonly string[]): string {
 }
 
 // The columns that hold dictionary numbers stand last, in this order.
-const CODED = [
-  'site',
-  'source',
-  'trust',
-  'destination',
-  'verdict',
-  'reason',
-  'region',
-  'region_basis',
-  'policy',
-  'signals',
-  'outcome',
-  'capi_status',
-] as const;
+const CODED = DICTIONARY_FIELDS;
 type CodedField = (typeof CODED)[number];
 
 const BATCHES = `SELECT batch, first_seq, last_seq, ${hexOf('root', 'previous', 'hash')} FROM log_batch

@@ -2,7 +2,7 @@
 // nothing trusted.
 
 import { ENTRY_KINDS, type LogEntry } from '../../core/ledger.ts';
-import { DICTIONARY_FIELDS } from '../sqlite/entries.ts';
+import { DICTIONARY_FIELDS } from '../log-tables.ts';
 import type { Row } from './connection.ts';
 import type { Link } from './link.ts';
 import { mergeOrder, type OrderRow } from './log-order.ts';

@@ -1,7 +1,7 @@
 // What a batch appends to the log: entries, their batch, the chain's new head, evidence and subject links.
 
 import { ENTRY_FIELDS, type EntryField, type LogEntry } from '../../core/ledger.ts';
-import { DICTIONARY_FIELDS } from '../sqlite/entries.ts';
+import { DICTIONARY_FIELDS } from '../log-tables.ts';
 import type { Element, ElementType } from './arrays.ts';
 import { type Column, columnsOf, type Sent } from './columns.ts';
 import type { Statement } from './connection.ts';

@@ -1,7 +1,7 @@
 // The second half of a batch's transaction: entries, jobs, states and the chain's new head, and the commit behind them.
 // One trip to the server; whatever fails, nothing of it stays.
 
-import { DICTIONARY_FIELDS } from '../sqlite/entries.ts';
+import { DICTIONARY_FIELDS } from '../log-tables.ts';
 import { type Column, columnsOf, type Sent } from './columns.ts';
 import type { Connection, Statement } from './connection.ts';
 import type { PostgresContext } from './context.ts';

@@ -4,68 +4,22 @@ import type Database from 'better-sqlite3';
 import {
   batchHash,
   EMPTY_ENTRY,
+  ENTRY_FIELDS,
   ENTRY_KINDS,
+  type EntryField,
   type EntryKind,
   FIRST_PREVIOUS,
   type LogEntry,
   leafHash,
   merkleRoot,
 } from '../../core/ledger.ts';
+import { DICTIONARY_FIELDS } from '../log-tables.ts';
 
-/** The columns that hold dictionary numbers; the dictionary's kind is the column's name. */
-export const DICTIONARY_FIELDS = [
-  'site',
-  'source',
-  'trust',
-  'destination',
-  'verdict',
-  'reason',
-  'region',
-  'region_basis',
-  'policy',
-  'signals',
-  'outcome',
-  'capi_status',
-] as const;
 type DictionaryField = (typeof DICTIONARY_FIELDS)[number];
 
-const COLUMNS = [
-  'seq',
-  'kind',
-  'at_ms',
-  'site',
-  'source',
-  'trust',
-  'event_id',
-  'event_name',
-  'event_seq',
-  'destination',
-  'verdict',
-  'reason',
-  'region',
-  'region_basis',
-  'country',
-  'policy',
-  'signals',
-  'purposes_required',
-  'purposes_granted',
-  'facts',
-  'withdrawn_ms',
-  'evidence',
-  'evidence_commit',
-  'subject_commit',
-  'event_key',
-  'order_key',
-  'decision_seq',
-  'outcome',
-  'attempt',
-  'http_status',
-  'code',
-  'trace_id',
-  'started_seq',
-  'capi_status',
-  'detail',
-] as const;
+// One chain a file: it stands in no row.
+type Column = Exclude<EntryField, 'chain' | 'decision_chain'>;
+const COLUMNS = ENTRY_FIELDS.filter((field): field is Column => field !== 'chain' && field !== 'decision_chain');
 
 export type NewEntry = Partial<Omit<LogEntry, 'chain' | 'seq' | 'kind' | 'at_ms' | 'decision_chain'>>;
 
@@ -141,11 +95,7 @@ export function openEntries(db: Database.Database, newChainId: () => string): En
   };
 }
 
-function toColumn(
-  dictionary: Dictionary,
-  column: (typeof COLUMNS)[number],
-  value: string | number | Uint8Array | null,
-) {
+function toColumn(dictionary: Dictionary, column: Column, value: string | number | Uint8Array | null) {
   return typeof value === 'string' && isDictionaryField(column) ? dictionary.number(column, value) : value;
 }
 
